@@ -1,0 +1,32 @@
+/** The session interface: all that the rest of the server knows of a running model. No ORT type passes it. */
+
+export type TensorDataType =
+  | 'BOOL' | 'UINT8' | 'UINT16' | 'UINT32' | 'UINT64' | 'INT8' | 'INT16' | 'INT32' | 'INT64'
+  | 'FP16' | 'FP32' | 'FP64' | 'BYTES';
+
+export type TensorElements =
+  | Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array
+  | Float32Array | Float64Array | BigInt64Array | BigUint64Array;
+
+/** Row-major elements; `data.length` equals the product of `shape`. Not to be changed while a run reads it. */
+export interface Tensor {
+  readonly datatype: TensorDataType;
+  readonly shape: readonly number[];
+  readonly data: TensorElements;
+}
+
+/** A model's input or output. -1 is an axis free at run time; axis 0 of a batching model is the batch. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly datatype: TensorDataType;
+  readonly shape: readonly number[];
+}
+
+export interface ModelSession {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  /** Runs once, off the event loop. Rejects with an LcqError. Runs may overlap. */
+  run(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
+  /** Waits for runs in flight, then frees the native session. */
+  dispose(): Promise<void>;
+}
