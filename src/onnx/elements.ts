@@ -12,8 +12,14 @@ const ARRAYS = {
   uint16: Uint16Array, int32: Int32Array, uint32: Uint32Array, int64: BigInt64Array, uint64: BigUint64Array,
 } as const;
 
-export type ElementType = keyof typeof ARRAYS;
-export type Elements<T extends ElementType> = InstanceType<(typeof ARRAYS)[T]>;
+interface ElementArrays {
+  float32: Float32Array; float64: Float64Array; int8: Int8Array; uint8: Uint8Array; int16: Int16Array;
+  uint16: Uint16Array; int32: Int32Array; uint32: Uint32Array; int64: BigInt64Array; uint64: BigUint64Array;
+}
+
+/** Element types that JavaScript has a typed array for. */
+export type ElementType = keyof ElementArrays;
+export type Elements<T extends ElementType> = ElementArrays[T];
 
 /** The number of elements of a shape; 1 for a scalar. */
 export function elementCount(shape: readonly number[]): number {
@@ -32,7 +38,7 @@ export function elementsOf<T extends ElementType>(tensor: TensorData, dtype: T):
   const { data } = tensor;
   const aligned = data.byteOffset % ArrayType.BYTES_PER_ELEMENT === 0 ? data : new Uint8Array(data);
   const length = aligned.byteLength / ArrayType.BYTES_PER_ELEMENT;
-  return new ArrayType(aligned.buffer as ArrayBuffer, aligned.byteOffset, length) as Elements<T>;
+  return new ArrayType(aligned.buffer as ArrayBuffer, aligned.byteOffset, length) as unknown as Elements<T>;
 }
 
 /** A constant tensor over the memory of typed elements. */
