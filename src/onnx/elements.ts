@@ -1,20 +1,48 @@
 import { LcqError } from '../errors.js';
 import type { DataType, TensorData } from './graph.js';
 
-/** Bytes of one element. A string has no fixed size and is missing here. */
-export const ITEM_SIZES: Readonly<Partial<Record<DataType, number>>> = {
-  float32: 4, float64: 8, float16: 2, int8: 1, uint8: 1, int16: 2, uint16: 2,
-  int32: 4, uint32: 4, int64: 8, uint64: 8, bool: 1,
+export type FixedSizeType = Exclude<DataType, 'string'>;
+
+/** Bytes of one element. */
+export const ITEM_SIZES: Readonly<Record<FixedSizeType, number>> = {
+  float32: 4,
+  float64: 8,
+  float16: 2,
+  int8: 1,
+  uint8: 1,
+  int16: 2,
+  uint16: 2,
+  int32: 4,
+  uint32: 4,
+  int64: 8,
+  uint64: 8,
+  bool: 1,
 };
 
 const ARRAYS = {
-  float32: Float32Array, float64: Float64Array, int8: Int8Array, uint8: Uint8Array, int16: Int16Array,
-  uint16: Uint16Array, int32: Int32Array, uint32: Uint32Array, int64: BigInt64Array, uint64: BigUint64Array,
+  float32: Float32Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
 } as const;
 
 interface ElementArrays {
-  float32: Float32Array; float64: Float64Array; int8: Int8Array; uint8: Uint8Array; int16: Int16Array;
-  uint16: Uint16Array; int32: Int32Array; uint32: Uint32Array; int64: BigInt64Array; uint64: BigUint64Array;
+  float32: Float32Array;
+  float64: Float64Array;
+  int8: Int8Array;
+  uint8: Uint8Array;
+  int16: Int16Array;
+  uint16: Uint16Array;
+  int32: Int32Array;
+  uint32: Uint32Array;
+  int64: BigInt64Array;
+  uint64: BigUint64Array;
 }
 
 /** Element types that JavaScript has a typed array for. */
@@ -38,7 +66,11 @@ export function elementsOf<T extends ElementType>(tensor: TensorData, dtype: T):
   const { data } = tensor;
   const aligned = data.byteOffset % ArrayType.BYTES_PER_ELEMENT === 0 ? data : new Uint8Array(data);
   const length = aligned.byteLength / ArrayType.BYTES_PER_ELEMENT;
-  return new ArrayType(aligned.buffer as ArrayBuffer, aligned.byteOffset, length) as unknown as Elements<T>;
+  return new ArrayType(
+    aligned.buffer as ArrayBuffer,
+    aligned.byteOffset,
+    length,
+  ) as unknown as Elements<T>;
 }
 
 /** A constant tensor over the memory of typed elements. */

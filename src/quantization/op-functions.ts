@@ -1,3 +1,4 @@
+import { LCQ_DOMAIN } from '../onnx/domains.js';
 import { tensorOf } from '../onnx/elements.js';
 import type { Attribute, FunctionDef, Node } from '../onnx/graph.js';
 
@@ -6,7 +7,6 @@ import type { Attribute, FunctionDef, Node } from '../onnx/graph.js';
  * lets a stock onnxruntime run the file. One body serves every layer; what differs is read from the attributes.
  */
 
-export const LCQ_DOMAIN = 'lcq';
 export const LCQ_OPSET_VERSION = 1;
 /** The standard opset of the function bodies, and so of every model that carries them. */
 export const STANDARD_OPSET_VERSION = 21;
@@ -19,7 +19,7 @@ const INT16_MIN = -32768;
 const INT16_MAX = 32767;
 const MAX_INT64_SLICE_END = Number.MAX_SAFE_INTEGER;
 
-type AttributeType = (Attribute & { ref: string })['type'];
+type AttributeType = Extract<Attribute, { ref: string }>['type'];
 
 /** Emits the nodes of one body. Values are names; every method adds what it needs and returns the name of its result. */
 class FunctionBody {
@@ -31,7 +31,14 @@ class FunctionBody {
     attributes: Readonly<Record<string, Attribute>> = {},
     output = `${opType.toLowerCase()}_${this.nodes.length}`,
   ): string {
-    this.nodes.push({ name: `make_${output}`, opType, domain: '', inputs, outputs: [output], attributes });
+    this.nodes.push({
+      name: `make_${output}`,
+      opType,
+      domain: '',
+      inputs,
+      outputs: [output],
+      attributes,
+    });
     return output;
   }
 
@@ -41,7 +48,8 @@ class FunctionBody {
 
   /** int64 constant: a number is a scalar. */
   int64(value: number | readonly number[]): string {
-    const attribute = typeof value === 'number' ? { value_int: { int: value } } : { value_ints: { ints: value } };
+    const attribute =
+      typeof value === 'number' ? { value_int: { int: value } } : { value_ints: { ints: value } };
     return this.op('Constant', [], attribute as Record<string, Attribute>);
   }
 
@@ -50,11 +58,15 @@ class FunctionBody {
   }
 
   int32(value: number): string {
-    return this.op('Constant', [], { value: { tensor: tensorOf('int32', [], Int32Array.of(value)) } });
+    return this.op('Constant', [], {
+      value: { tensor: tensorOf('int32', [], Int32Array.of(value)) },
+    });
   }
 
   uint8(value: number): string {
-    return this.op('Constant', [], { value: { tensor: tensorOf('uint8', [], Uint8Array.of(value)) } });
+    return this.op('Constant', [], {
+      value: { tensor: tensorOf('uint8', [], Uint8Array.of(value)) },
+    });
   }
 
   /** An attribute of the function as a constant: int64 scalar, int64 vector or float scalar. */
@@ -85,9 +97,20 @@ function unpackedWeights(body: FunctionBody): string {
   const bytes = body.op('Unsqueeze', [body.cast('W', INT32), body.int64([1])]);
   const shifted = body.op('Div', [bytes, powers]);
   const stream = body.op('Reshape', [body.op('Mod', [shifted, body.int32(2)]), body.int64([-1])]);
-  const used = body.op('Slice', [stream, body.int64([0]), body.op('Mul', [count, bits]), body.int64([0])]);
-  const rows = body.op('Reshape', [used, body.op('Concat', [body.int64([-1]), bits], { axis: { int: 0 } })]);
-  const weighted = body.op('Mul', [rows, body.op('Slice', [powers, body.int64([0]), bits, body.int64([0])])]);
+  const used = body.op('Slice', [
+    stream,
+    body.int64([0]),
+    body.op('Mul', [count, bits]),
+    body.int64([0]),
+  ]);
+  const rows = body.op('Reshape', [
+    used,
+    body.op('Concat', [body.int64([-1]), bits], { axis: { int: 0 } }),
+  ]);
+  const weighted = body.op('Mul', [
+    rows,
+    body.op('Slice', [powers, body.int64([0]), bits, body.int64([0])]),
+  ]);
   const codes = body.op('ReduceSum', [weighted, body.int64([1])], { keepdims: { int: 0 } });
   const levels = body.op('Gather', [body.cast('weight_levels', INT32), codes]);
   const offset = body.cast(body.op('Add', [levels, body.int32(128)]), UINT8);
@@ -121,7 +144,10 @@ function affine(body: FunctionBody, acc: string, output?: string): string {
 
 /** rne(clamp(y)) as int32 */
 function rounded(body: FunctionBody, y: string, low: number, high: number): string {
-  return body.cast(body.op('Round', [body.op('Clip', [y, body.float(low), body.float(high)])]), INT32);
+  return body.cast(
+    body.op('Round', [body.op('Clip', [y, body.float(low), body.float(high)])]),
+    INT32,
+  );
 }
 
 /** #{ t : value >= thresholds[..., t] } as `Y` */
@@ -177,7 +203,13 @@ function define(
 
 const OPERANDS = ['X', 'W', 'weight_levels', 'input_levels'];
 const CONV_ATTRIBUTES = [
-  'weight_shape', 'weight_bits', 'strides', 'pads', 'dilations', 'group', 'input_zero_point',
+  'weight_shape',
+  'weight_bits',
+  'strides',
+  'pads',
+  'dilations',
+  'group',
+  'input_zero_point',
 ];
 
 /** One body for each operator of docs/op-spec.md. */

@@ -70,12 +70,18 @@ export function randomConvLayer(choice: ConvChoice, next: RandomInteger): ConvLa
     residualOffset: choice.residualOffset ?? 0,
   };
   const quantized = randomOperands(
-    { shape: [batch, height, width, group * depth], weights: channels * kernel[0] * kernel[1] * depth, weightBits },
+    {
+      shape: [batch, height, width, group * depth],
+      weights: channels * kernel[0] * kernel[1] * depth,
+      weightBits,
+    },
     choice,
     next,
   );
   const spread = Math.ceil(Math.sqrt(kernel[0] * kernel[1] * depth)) * 2000;
-  const thresholds = Array.from({ length: channels }, () => ascending(next(1, 15), 3, spread, next)).flat();
+  const thresholds = Array.from({ length: channels }, () =>
+    ascending(next(1, 15), 3, spread, next),
+  ).flat();
   const outputSize = [height, width].map((size, axis) =>
     convolvedSize(
       size,
@@ -85,7 +91,9 @@ export function randomConvLayer(choice: ConvChoice, next: RandomInteger): ConvLa
       attributes.pads[axis] + attributes.pads[axis + 2],
     ),
   );
-  const residualSize = outputSize.map((size) => (size - 1) * attributes.residualStride + next(1, attributes.residualStride));
+  const residualSize = outputSize.map(
+    (size) => (size - 1) * attributes.residualStride + next(1, attributes.residualStride),
+  );
   const residualChannels = choice.residualChannels ?? channels - attributes.residualOffset;
   const residualShape = [batch, ...residualSize, residualChannels];
   return {
@@ -98,7 +106,9 @@ export function randomConvLayer(choice: ConvChoice, next: RandomInteger): ConvLa
       streamThresholds: Int32Array.from(ascending(3, 3, 20_000, next)),
       r: {
         shape: residualShape,
-        data: Int16Array.from({ length: residualShape.reduce((a, b) => a * b) }, () => next(-32768, 32767)),
+        data: Int16Array.from({ length: residualShape.reduce((a, b) => a * b) }, () =>
+          next(-32768, 32767),
+        ),
       },
     },
   };
@@ -126,15 +136,21 @@ export function randomOperands(
   return {
     x: {
       shape,
-      data: Uint8Array.from({ length: inputs }, () => (choice.extreme ? levelCount - 1 : next(0, levelCount - 1))),
+      data: Uint8Array.from({ length: inputs }, () =>
+        choice.extreme ? levelCount - 1 : next(0, levelCount - 1),
+      ),
     },
     w: packCodes(
-      Array.from({ length: weights }, () => (choice.extreme ? zeroOrGreatest() : next(0, codeCount - 1))),
+      Array.from({ length: weights }, () =>
+        choice.extreme ? zeroOrGreatest() : next(0, codeCount - 1),
+      ),
       weightBits,
     ),
     weightLevels: weightLevels(codeCount, choice.extreme === true, next),
     inputLevels: Uint8Array.from({ length: levelCount }, (_, code) =>
-      raw || choice.extreme ? Math.round((code * 255) / (levelCount - 1)) : Math.min(255, code * 63 + next(0, 3)),
+      raw || choice.extreme
+        ? Math.round((code * 255) / (levelCount - 1))
+        : Math.min(255, code * 63 + next(0, 3)),
     ),
   };
 }

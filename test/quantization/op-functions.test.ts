@@ -35,7 +35,11 @@ async function runFunction(op: OpUnderTest): Promise<Record<string, ort.Tensor['
 
 function ortTensor({ dtype, shape, data }: TensorData): ort.Tensor {
   if (dtype === 'uint8') return new ort.Tensor('uint8', data, shape);
-  return new ort.Tensor('int16', new Int16Array(data.buffer as ArrayBuffer, data.byteOffset, data.length / 2), shape);
+  return new ort.Tensor(
+    'int16',
+    new Int16Array(data.buffer as ArrayBuffer, data.byteOffset, data.length / 2),
+    shape,
+  );
 }
 
 function operandTensors(operands: QuantizedOperands): Record<string, TensorData> {
@@ -48,11 +52,24 @@ function operandTensors(operands: QuantizedOperands): Record<string, TensorData>
   };
 }
 
-function affineTensors({ scale, bias }: { scale: Float32Array; bias: Float32Array }): Record<string, TensorData> {
-  return { scale: tensorOf('float32', [scale.length], scale), bias: tensorOf('float32', [bias.length], bias) };
+function affineTensors({
+  scale,
+  bias,
+}: {
+  scale: Float32Array;
+  bias: Float32Array;
+}): Record<string, TensorData> {
+  return {
+    scale: tensorOf('float32', [scale.length], scale),
+    bias: tensorOf('float32', [bias.length], bias),
+  };
 }
 
-const named = (name: string, dtype: 'uint8' | 'int16' | 'float32', shape: readonly number[]): NamedType => ({
+const named = (
+  name: string,
+  dtype: 'uint8' | 'int16' | 'float32',
+  shape: readonly number[],
+): NamedType => ({
   name,
   type: { dtype, shape },
 });
@@ -75,7 +92,10 @@ async function checkConv(layer: ConvLayer): Promise<void> {
   assert.deepEqual(actual.Y, expected.data);
 }
 
-async function checkStream(layer: ConvLayer, opType: 'LcqConvStream' | 'LcqConvAdd'): Promise<void> {
+async function checkStream(
+  layer: ConvLayer,
+  opType: 'LcqConvStream' | 'LcqConvAdd',
+): Promise<void> {
   const { attributes, operands } = layer;
   const adds = opType === 'LcqConvAdd';
   const expected = (adds ? lcqConvAdd : lcqConvStream)(attributes, operands);
@@ -106,20 +126,39 @@ async function checkStream(layer: ConvLayer, opType: 'LcqConvStream' | 'LcqConvA
 
 const convolutions: Record<string, ConvChoice> = {
   '2 bits, 3x3, odd channels': { weightBits: 2, depth: 7, channelsPerGroup: 5 },
-  '3 bits, 1x1, stride 2': { weightBits: 3, kernel: [1, 1], pads: [0, 0, 0, 0], strides: [2, 2], inputLevelCount: 8 },
-  '4 bits, 5x5, unequal pads': { weightBits: 4, kernel: [5, 5], pads: [2, 1, 0, 3], inputLevelCount: 16 },
+  '3 bits, 1x1, stride 2': {
+    weightBits: 3,
+    kernel: [1, 1],
+    pads: [0, 0, 0, 0],
+    strides: [2, 2],
+    inputLevelCount: 8,
+  },
+  '4 bits, 5x5, unequal pads': {
+    weightBits: 4,
+    kernel: [5, 5],
+    pads: [2, 1, 0, 3],
+    inputLevelCount: 16,
+  },
   '8 bits, raw pixels with zero point 128': { weightBits: 8, depth: 3, inputZeroPoint: 128 },
   '2 bits, dilation 2': { weightBits: 2, dilations: [2, 2], pads: [2, 2, 2, 2] },
   '4 bits, 2 groups, unequal strides': { weightBits: 4, group: 2, depth: 3, strides: [1, 2] },
   '3 bits, depthwise': { weightBits: 3, group: 5, depth: 1, channelsPerGroup: 1 },
   '8 bits, greatest magnitudes': { weightBits: 8, depth: 64, inputLevelCount: 256, extreme: true },
-  '2 bits, greatest magnitudes, channels of a block': { weightBits: 2, depth: 64, channelsPerGroup: 32, extreme: true },
+  '2 bits, greatest magnitudes, channels of a block': {
+    weightBits: 2,
+    depth: 64,
+    channelsPerGroup: 32,
+    extreme: true,
+  },
 };
 
 describe('the function bodies on stock onnxruntime equal the reference', () => {
   Object.entries(convolutions).forEach(([title, choice], seed) => {
     test(`LcqConv and LcqConvStream: ${title}`, async () => {
-      const layer = randomConvLayer({ outputMin: seed % 2 === 0 ? 0 : -32768, ...choice }, randomIntegers(seed));
+      const layer = randomConvLayer(
+        { outputMin: seed % 2 === 0 ? 0 : -32768, ...choice },
+        randomIntegers(seed),
+      );
       await checkConv(layer);
       await checkStream(layer, 'LcqConvStream');
     });
@@ -128,10 +167,20 @@ describe('the function bodies on stock onnxruntime equal the reference', () => {
   const residuals: Record<string, ConvChoice> = {
     'identity shortcut': { weightBits: 2, channelsPerGroup: 6 },
     'stride 2, channels padded on both sides': {
-      weightBits: 2, strides: [2, 2], channelsPerGroup: 8, residualStride: 2, residualOffset: 2, residualChannels: 4,
+      weightBits: 2,
+      strides: [2, 2],
+      channelsPerGroup: 8,
+      residualStride: 2,
+      residualOffset: 2,
+      residualChannels: 4,
     },
     'stride 2, one-sided, no ReLU': {
-      weightBits: 4, channelsPerGroup: 7, residualStride: 2, residualOffset: 3, residualChannels: 1, outputMin: -32768,
+      weightBits: 4,
+      channelsPerGroup: 7,
+      residualStride: 2,
+      residualOffset: 3,
+      residualChannels: 1,
+      outputMin: -32768,
     },
     'saturating sums': { weightBits: 8, extreme: true, outputMin: -32768 },
   };
@@ -140,7 +189,11 @@ describe('the function bodies on stock onnxruntime equal the reference', () => {
       checkStream(randomConvLayer(choice, randomIntegers(100 + seed)), 'LcqConvAdd'));
   });
 
-  for (const [height, width, scale] of [[8, 8, 0.01 / 64], [5, 7, 0.003], [1, 1, 1]]) {
+  for (const [height, width, scale] of [
+    [8, 8, 0.01 / 64],
+    [5, 7, 0.003],
+    [1, 1, 1],
+  ]) {
     test(`LcqGlobalAveragePool: ${height}x${width}`, async () => {
       const next = randomIntegers(height);
       const shape = [2, height, width, 11];

@@ -1,7 +1,7 @@
 import type { LcqConvAttributes } from '../../src/lcq/reference-ops.js';
+import { LCQ_DOMAIN } from '../../src/onnx/domains.js';
 import type { Attribute, Model, NamedType, TensorData } from '../../src/onnx/graph.js';
 import {
-  LCQ_DOMAIN,
   LCQ_OPSET_VERSION,
   lcqFunctions,
   STANDARD_OPSET_VERSION,
@@ -27,7 +27,10 @@ export function opModel({ opType, inputs, fed, outputs, attributes }: OpUnderTes
     opsets: { '': STANDARD_OPSET_VERSION, [LCQ_DOMAIN]: LCQ_OPSET_VERSION },
     graph: {
       name: opType,
-      inputs: fed.map((name) => ({ name, type: { dtype: inputs[name].dtype, shape: inputs[name].shape } })),
+      inputs: fed.map((name) => ({
+        name,
+        type: { dtype: inputs[name].dtype, shape: inputs[name].shape },
+      })),
       outputs: [...outputs],
       initializers: new Map(constants.map((name) => [name, inputs[name]])),
       nodes: [
