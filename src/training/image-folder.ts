@@ -1,0 +1,76 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { LcqError } from '../errors.js';
+
+/** Labelled images of one size, decoded once and kept as bytes. */
+export interface LabelledImages {
+  /** [count, height, width, 3], row-major. */
+  readonly pixels: Uint8Array;
+  /** Index into `classes` for each image. */
+  readonly labels: Uint16Array;
+  readonly classes: readonly string[];
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+const IMAGE_FILE = /\.(jpe?g|png|webp)$/i;
+const READERS = 16;
+
+/**
+ * Reads a folder that has one folder a class; classes and files are taken in the order of their names.
+ * @param size height and width that every image must have
+ * @throws LcqError NOT_FOUND for a missing folder, INVALID_ARGUMENT naming the file that cannot be used
+ */
+export async function readImageFolder(
+  folder: string,
+  size: number,
+  onProgress: (done: number, total: number) => void = () => {},
+): Promise<LabelledImages> {
+  const files = await listImages(folder);
+  const classes = [...new Set(files.map((f) => f.className))];
+  const bytes = size * size * 3;
+  const pixels = new Uint8Array(files.length * bytes);
+  const labels = Uint16Array.from(files, (f) => classes.indexOf(f.className));
+  let next = 0;
+  let done = 0;
+  const reader = async () => {
+    for (let i = next++; i < files.length; i = next++) {
+      pixels.set(await decode(files[i].path, size), i * bytes);
+      onProgress(++done, files.length);
+    }
+  };
+  await Promise.all(Array.from({ length: READERS }, reader));
+  return { pixels, labels, classes, count: files.length, height: size, width: size };
+}
+
+async function listImages(folder: string): Promise<{ className: string; path: string }[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause) => {
+    throw new LcqError('NOT_FOUND', `data folder '${folder}' cannot be read`, { cause });
+  });
+  const names = entries.filter((e) => e.isDirectory()).map((e) => e.name).sort();
+  const lists = await Promise.all(
+    names.map(async (className) => {
+      const files = (await readdir(join(folder, className))).filter((f) => IMAGE_FILE.test(f));
+      return files.sort().map((file) => ({ className, path: join(folder, className, file) }));
+    }),
+  );
+  const files = lists.flat();
+  if (!files.length) {
+    throw new LcqError('NOT_FOUND', `data folder '${folder}' has no images in class folders`);
+  }
+  return files;
+}
+
+async function decode(path: string, size: number): Promise<Buffer> {
+  const image = sharp(path, { failOn: 'error' }).removeAlpha().toColourspace('srgb').raw();
+  const { data, info } = await image.toBuffer({ resolveWithObject: true }).catch((cause) => {
+    throw new LcqError('INVALID_ARGUMENT', `image '${path}' cannot be decoded`, { cause });
+  });
+  if (info.width !== size || info.height !== size || info.channels !== 3) {
+    const found = `${info.width}x${info.height}x${info.channels}`;
+    throw new LcqError('INVALID_ARGUMENT', `image '${path}' is ${found}, not ${size}x${size}x3`);
+  }
+  return data;
+}
