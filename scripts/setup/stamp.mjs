@@ -1,0 +1,42 @@
+/** Tells whether an output folder was made from the inputs of now: it holds a hash of those it was made from. */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './command.mjs';
+
+const STAMP = '.setup-stamp';
+
+/** Paths relative to the root, sorted, of all files below `folders` whose path matches. */
+export function filesBelow(folders, pattern) {
+  return folders
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true }).map((path) => join(folder, path)),
+    )
+    .filter((path) => pattern.test(path))
+    .sort();
+}
+
+/** A hash of names and contents. The lock is part of it: other packages may mean another output. */
+export function fingerprint(paths) {
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}\0`);
+  for (const path of ['package-lock.json', ...paths]) {
+    const content = readFileSync(join(root, path));
+    hash.update(`${path}\0${content.length}\0`).update(content);
+  }
+  return hash.digest('hex');
+}
+
+export function hasStamp(folder, value) {
+  try {
+    return readFileSync(join(root, folder, STAMP), 'utf8') === value;
+  } catch {
+    return false;
+  }
+}
+
+/** Makes the folder's content anew. A make that dies half way leaves no stamp behind. */
+export async function makeStamped(folder, value, make) {
+  rmSync(join(root, folder, STAMP), { force: true });
+  await make();
+  writeFileSync(join(root, folder, STAMP), value);
+}
