@@ -30,7 +30,10 @@ export function packCodes(codes: ArrayLike<number>, bits: WeightBits): Uint8Arra
   for (let i = 0; i < codes.length; i++) {
     const code = codes[i];
     if (!(Number.isInteger(code) && code >= 0 && code < codeCount)) {
-      throw new LcqError('INVALID_ARGUMENT', `weight code ${i} is ${code}, not in [0, ${codeCount - 1}]`);
+      throw new LcqError(
+        'INVALID_ARGUMENT',
+        `weight code ${i} is ${code}, not in [0, ${codeCount - 1}]`,
+      );
     }
     const byte = (i * bits) >>> 3;
     const shifted = code << ((i * bits) & 7);
@@ -63,13 +66,19 @@ export function unpackCodes(packed: Uint8Array, count: number, bits: WeightBits)
     const window = packed[byte] | ((packed[byte + 1] ?? 0) << 8);
     const code = (window >>> ((i * bits) & 7)) & unused;
     if (code === unused) {
-      throw new LcqError('INVALID_ARGUMENT', `packed weight ${i} is ${code}, which stands for no level`);
+      throw new LcqError(
+        'INVALID_ARGUMENT',
+        `packed weight ${i} is ${code}, which stands for no level`,
+      );
     }
     codes[i] = code;
   }
   const usedBits = (count * bits) & 7;
   if (usedBits !== 0 && packed[byteLength - 1] >>> usedBits !== 0) {
-    throw new LcqError('INVALID_ARGUMENT', 'the spare bits after the last packed weight are not zero');
+    throw new LcqError(
+      'INVALID_ARGUMENT',
+      'the spare bits after the last packed weight are not zero',
+    );
   }
   return codes;
 }

@@ -1,5 +1,6 @@
 import { LcqError } from '../errors.js';
 import { unpackCodes, type WeightBits } from './bit-packing.js';
+import { countReached } from './levels.js';
 
 /**
  * The operators of docs/op-spec.md, written straight from it. Function bodies and kernels are held to these results:
@@ -149,11 +150,27 @@ export function integerConvolution(
 ): NdArray<Int32Array> {
   const { group, strides, pads, dilations } = attributes;
   const [channels, kernelHeight, kernelWidth, depth] = attributes.weightShape;
-  const weights = decodeWeights(operands, channels * kernelHeight * kernelWidth * depth, attributes.weightBits);
+  const weights = decodeWeights(
+    operands,
+    channels * kernelHeight * kernelWidth * depth,
+    attributes.weightBits,
+  );
   const input = decodeInputs(operands, attributes.inputZeroPoint);
   const [batch, height, width, inputChannels] = operands.x.shape;
-  const outputHeight = convolvedSize(height, kernelHeight, strides[0], dilations[0], pads[0] + pads[2]);
-  const outputWidth = convolvedSize(width, kernelWidth, strides[1], dilations[1], pads[1] + pads[3]);
+  const outputHeight = convolvedSize(
+    height,
+    kernelHeight,
+    strides[0],
+    dilations[0],
+    pads[0] + pads[2],
+  );
+  const outputWidth = convolvedSize(
+    width,
+    kernelWidth,
+    strides[1],
+    dilations[1],
+    pads[1] + pads[3],
+  );
   const acc = new Int32Array(batch * outputHeight * outputWidth * channels);
   let o = 0;
   for (let n = 0; n < batch; n++) {
@@ -193,7 +210,10 @@ export function convolvedSize(
 }
 
 /** P = rne(clamp(fl(fl(fl(acc) * scale) + bias))), as integers in the range of int16. */
-function scaledConvolution(attributes: LcqConvAttributes, operands: StreamOperands): NdArray<Int32Array> {
+function scaledConvolution(
+  attributes: LcqConvAttributes,
+  operands: StreamOperands,
+): NdArray<Int32Array> {
   const acc = integerConvolution(attributes, operands);
   const channels = attributes.weightShape[0];
   const data = acc.data.map((sum, i) => {
@@ -210,29 +230,23 @@ function withCodes(s: Stream, thresholds: Int32Array): { s: Stream; y: Codes } {
 
 /** Every weight's integer level, in packed order. */
 function decodeWeights(operands: QuantizedOperands, count: number, bits: WeightBits): Int32Array {
-  return Int32Array.from(unpackCodes(operands.w, count, bits), (code) => operands.weightLevels[code]);
+  return Int32Array.from(
+    unpackCodes(operands.w, count, bits),
+    (code) => operands.weightLevels[code],
+  );
 }
 
 /** Every input's integer level less the zero point. */
 function decodeInputs({ x, inputLevels }: QuantizedOperands, zeroPoint: number): Int32Array {
   return Int32Array.from(x.data, (code, i) => {
     if (code >= inputLevels.length) {
-      throw new LcqError('INVALID_ARGUMENT', `input code ${i} is ${code}, beyond the ${inputLevels.length} levels`);
+      throw new LcqError(
+        'INVALID_ARGUMENT',
+        `input code ${i} is ${code}, beyond the ${inputLevels.length} levels`,
+      );
     }
     return inputLevels[code] - zeroPoint;
   });
-}
-
-/** #{ t : value >= thresholds[t] } for ascending thresholds: the index of the first one above the value. */
-function countReached(thresholds: Int32Array, value: number): number {
-  let low = 0;
-  let high = thresholds.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (value >= thresholds[middle]) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** fl(fl(fl(value) * scale) + bias): binary32, never fused. */
