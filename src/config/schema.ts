@@ -1,0 +1,84 @@
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+
+/** Flags and environment variables are text; a number must be all of it. */
+const fromText = (value: unknown) =>
+  typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+
+const integer = (min: number, max: number) => z.preprocess(fromText, z.int().min(min).max(max));
+const milliseconds = (max: number) => z.preprocess(fromText, z.number().min(0).max(max));
+const port = () => integer(0, 65_535);
+
+const MEBIBYTE = 1 << 20;
+const packagedModels = fileURLToPath(new URL('../../../models/', import.meta.url));
+
+/**
+ * Everything that can be configured. A field `httpPort` is the flag `--http-port`, the environment variable
+ * `LCQ_HTTP_PORT` and the key `httpPort` of the configuration file.
+ */
+export const configSchema = z.strictObject({
+  host: z.string().min(1).default('0.0.0.0').describe('address to listen on'),
+  httpPort: port().default(8000).describe('REST port; 0 takes a free one'),
+  grpcPort: port().default(8001).describe('gRPC port; 0 takes a free one'),
+  metricsPort: port().default(8002).describe('Prometheus port; 0 takes a free one'),
+  modelRepository: z
+    .string()
+    .min(1)
+    .default(packagedModels)
+    .describe('folder of NAME/VERSION/model.onnx'),
+
+  maxBodyBytes: integer(1024, 2 ** 31 - 1)
+    .default(64 * MEBIBYTE)
+    .describe('largest HTTP body'),
+  maxGrpcMessageBytes: integer(1024, 2 ** 31 - 1)
+    .default(64 * MEBIBYTE)
+    .describe('largest gRPC message, either way'),
+  maxImageBytes: integer(1024, 2 ** 31 - 1)
+    .default(16 * MEBIBYTE)
+    .describe('largest encoded image'),
+  maxImagePixels: integer(1, 2 ** 28)
+    .default(50_000_000)
+    .describe('most pixels of an image'),
+
+  maxQueueDelayMs: milliseconds(60_000)
+    .default(5)
+    .describe('longest wait for requests that are still being decoded'),
+  queueCapacity: integer(1, 1_000_000).default(256).describe('waiting requests of a model'),
+  maxBatchesInFlight: integer(1, 64).default(1).describe('batches of a model that run at once'),
+
+  threads: integer(1, 1024).default(availableParallelism()).describe('threads of a batch'),
+  logLevel: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('least severe level that is logged'),
+  drainTimeoutMs: milliseconds(3_600_000)
+    .default(10_000)
+    .describe('longest wait for requests in flight on SIGTERM'),
+});
+
+export type ServerConfig = z.infer<typeof configSchema>;
+export type ConfigField = keyof ServerConfig;
+
+/** A field as `--help` and the error messages show it. */
+export interface FieldDescription {
+  readonly field: ConfigField;
+  readonly flag: string;
+  readonly variable: string;
+  readonly description: string;
+  readonly defaultValue: string | number;
+}
+
+/** All fields, in the order of the schema. */
+export const CONFIG_FIELDS: readonly FieldDescription[] = Object.entries(configSchema.shape).map(
+  ([name, schema]) => {
+    const words = name.split(/(?=[A-Z])/);
+    return {
+      field: name as ConfigField,
+      flag: `--${words.join('-').toLowerCase()}`,
+      variable: `LCQ_${words.join('_').toUpperCase()}`,
+      description: schema.description ?? '',
+      defaultValue: schema.parse(undefined) as string | number,
+    };
+  },
+);

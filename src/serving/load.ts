@@ -1,0 +1,107 @@
+import { LcqError } from '../errors.js';
+import type { Logger } from '../observability/logger.js';
+import type { ModelDefinition } from '../repository/repository.js';
+import type { ModelRegistry } from '../repository/registry.js';
+import type { ModelSession } from '../runtime/session.js';
+import { Servable, type ServableOptions } from './servable.js';
+
+/** Opens the session of an ONNX file. */
+export type OpenSession = (modelPath: string) => Promise<ModelSession>;
+
+/**
+ * Loads, checks and warms up every model, and publishes each as it gets ready.
+ *
+ * One after the other: a load uses all cores as it is. Rejects with an LcqError that names the model; by then the
+ * models before it are published.
+ */
+export async function loadModels(
+  definitions: readonly ModelDefinition[],
+  registry: ModelRegistry<Servable>,
+  openSession: OpenSession,
+  options: ServableOptions & { readonly log: Logger },
+): Promise<void> {
+  for (const { name, version } of definitions) registry.announce(name, version);
+  for (const definition of definitions) {
+    const { name, version } = definition;
+    const start = performance.now();
+    const servable = await loadModel(definition, openSession, options);
+    const milliseconds = performance.now() - start;
+    options.metrics.modelLoaded(servable.labels, milliseconds);
+    registry.publish(name, version, servable);
+    options.log.info({ model: name, version, milliseconds }, 'model loaded');
+  }
+}
+
+async function loadModel(
+  definition: ModelDefinition,
+  openSession: OpenSession,
+  options: ServableOptions,
+): Promise<Servable> {
+  const { name, version } = definition;
+  let session: ModelSession | undefined;
+  try {
+    session = await openSession(definition.modelPath);
+    checkSession(definition, session);
+    const servable = new Servable(definition, session, options);
+    await servable.warmUp();
+    return servable;
+  } catch (thrown) {
+    await session?.dispose();
+    const { code, message } = LcqError.from(thrown);
+    const text = `model '${name}' version ${version} cannot be loaded: ${message}`;
+    throw new LcqError(code, text, { cause: thrown });
+  }
+}
+
+/** Throws INVALID_ARGUMENT naming the field of config.json that the model file contradicts. */
+export function checkSession({ config, labels }: ModelDefinition, session: ModelSession): void {
+  checkInput(config.input, config.maxBatchSize, session);
+  const output = session.outputs.find((spec) => spec.name === config.output.name);
+  if (output === undefined) {
+    const names = session.outputs.map((spec) => spec.name).join(', ');
+    throw contradiction(
+      'output.name',
+      `the model has no output '${config.output.name}' (${names})`,
+    );
+  }
+  if (output.datatype !== 'FP32' || output.shape.length !== 2) {
+    throw contradiction('output.name', 'a classification output must be FP32 [N, classes]');
+  }
+  const [, classes] = output.shape;
+  if (config.labels !== undefined && classes !== -1 && labels.length !== classes) {
+    throw contradiction('labels', `${labels.length} labels for ${classes} classes`);
+  }
+}
+
+function checkInput(
+  input: ModelDefinition['config']['input'],
+  maxBatchSize: number,
+  session: ModelSession,
+): void {
+  const [spec] = session.inputs;
+  if (session.inputs.length !== 1 || spec.name !== input.name) {
+    const names = session.inputs.map(({ name }) => name).join(', ');
+    throw contradiction('input.name', `the model's inputs are: ${names}`);
+  }
+  const wanted =
+    input.layout === 'NHWC' ? [input.height, input.width, 3] : [3, input.height, input.width];
+  const [batch, ...picture] = spec.shape;
+  const fits = picture.every((size, i) => size === -1 || size === wanted[i]);
+  if (picture.length !== 3 || !fits) {
+    const shape = `[N,${wanted}]`;
+    throw contradiction('input', `means ${shape}, the model takes [${spec.shape}]`);
+  }
+  if (batch !== -1 && batch !== maxBatchSize) {
+    throw contradiction('maxBatchSize', `the model takes batches of exactly ${batch}`);
+  }
+  if (spec.datatype !== 'UINT8' && spec.datatype !== 'FP32') {
+    throw contradiction('input.name', `pictures go into UINT8 or FP32, not ${spec.datatype}`);
+  }
+  if ((spec.datatype === 'FP32') !== (input.normalization !== undefined)) {
+    const rule = spec.datatype === 'FP32' ? 'required' : 'not allowed';
+    throw contradiction('input.normalization', `${rule}, as the model takes ${spec.datatype}`);
+  }
+}
+
+const contradiction = (field: string, message: string) =>
+  new LcqError('INVALID_ARGUMENT', `config.json: ${field}: ${message}`);

@@ -1,0 +1,209 @@
+import type { Caller } from '../batching/dynamic-batcher.js';
+import { LcqError } from '../errors.js';
+import { type Metrics, type ModelLabels, UNKNOWN_MODEL } from '../observability/metrics.js';
+import type { ModelRegistry } from '../repository/registry.js';
+import type { Tensor, TensorSpec } from '../runtime/session.js';
+import { softmax } from '../vision/softmax.js';
+import { topK } from '../vision/top-k.js';
+import {
+  checkBatchSizes,
+  checkInputNames,
+  checkShape,
+  type InferInput,
+  inputTensor,
+  requestedOutputs,
+} from './infer-request.js';
+import type { Servable } from './servable.js';
+import type { NamedTensors } from './tensor-batch.js';
+import { decodeByteStrings } from './tensor-bytes.js';
+
+/** A model by name; without a version (absent or empty) the highest one. */
+export interface ModelReference {
+  readonly model: string;
+  readonly version?: string | undefined;
+}
+
+export interface ClassifyRequest extends ModelReference {
+  /** An encoded picture. */
+  readonly image: Uint8Array;
+  /** How many predictions, >= 1; 5 when absent. More than there are classes means all. */
+  readonly topK?: number | undefined;
+}
+
+export interface Prediction {
+  readonly index: number;
+  readonly label: string;
+  readonly score: number;
+}
+
+export interface Classification {
+  readonly model: string;
+  readonly version: string;
+  /** Best first. Of a softmax model the scores add up to at most 1. */
+  readonly predictions: readonly Prediction[];
+}
+
+export interface InferRequest extends ModelReference {
+  readonly inputs: readonly InferInput[];
+  /** Names of the outputs wanted; absent or empty: all. */
+  readonly outputs?: readonly string[] | undefined;
+}
+
+export interface InferReply {
+  readonly model: string;
+  readonly version: string;
+  readonly outputs: readonly { readonly name: string; readonly tensor: Tensor }[];
+}
+
+export interface ModelMetadata {
+  readonly name: string;
+  readonly versions: readonly string[];
+  readonly platform: string;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+}
+
+export interface ServerMetadata {
+  readonly name: string;
+  readonly version: string;
+  readonly extensions: readonly string[];
+}
+
+export type ServerState = 'starting' | 'ready' | 'draining';
+
+const DEFAULT_TOP_K = 5;
+
+/** The server without its transports: both call this and only translate. Every rejection is an LcqError. */
+export class InferenceService {
+  /** Readiness for both transports; only `ready` counts as ready. */
+  state: ServerState = 'starting';
+  readonly serverMetadata: ServerMetadata;
+  readonly #registry: ModelRegistry<Servable>;
+  readonly #metrics: Metrics;
+  readonly #idleListeners: (() => void)[] = [];
+  #inFlight = 0;
+
+  constructor(registry: ModelRegistry<Servable>, metrics: Metrics, serverVersion: string) {
+    this.#registry = registry;
+    this.#metrics = metrics;
+    this.serverMetadata = {
+      name: 'lcq-serving',
+      version: serverVersion,
+      extensions: ['binary_tensor_data'],
+    };
+  }
+
+  /** Labels and scores of one picture. */
+  classify(request: ClassifyRequest, caller: Caller): Promise<Classification> {
+    return this.#counted(() => this.#classify(request, caller));
+  }
+
+  /** Tensors in, tensors out: the Open Inference Protocol's infer. Encoded pictures may stand for the image input. */
+  infer(request: InferRequest, caller: Caller): Promise<InferReply> {
+    return this.#counted(() => this.#infer(request, caller));
+  }
+
+  /** Throws NOT_FOUND or UNAVAILABLE. */
+  modelMetadata({ model, version }: ModelReference): ModelMetadata {
+    const { name, inputs, outputs } = this.#registry.get(model, version);
+    const versions = this.#registry.versions(name);
+    return { name, versions, platform: 'onnxruntime_onnx', inputs, outputs };
+  }
+
+  /** Throws NOT_FOUND; a known model that is still loading is not ready. */
+  isModelReady({ model, version }: ModelReference): boolean {
+    try {
+      this.#registry.get(model, version);
+      return this.state === 'ready';
+    } catch (error) {
+      if (error instanceof LcqError && error.code === 'UNAVAILABLE') return false;
+      throw error;
+    }
+  }
+
+  /** Metric labels of a request, whatever it names. */
+  labelsOf({ model, version }: ModelReference): ModelLabels {
+    const known = this.#registry.find(model, version);
+    return known ? { model: known.name, version: known.version } : UNKNOWN_MODEL;
+  }
+
+  /** Inference requests that have not been answered yet. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Resolves once nothing is in flight. */
+  async idle(): Promise<void> {
+    if (this.#inFlight === 0) return;
+    await new Promise<void>((resolve) => this.#idleListeners.push(resolve));
+  }
+
+  async #counted<T>(work: () => Promise<T>): Promise<T> {
+    this.#inFlight += 1;
+    try {
+      return await work();
+    } finally {
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) for (const listener of this.#idleListeners.splice(0)) listener();
+    }
+  }
+
+  async #classify(request: ClassifyRequest, caller: Caller): Promise<Classification> {
+    const servable = this.#registry.get(request.model, request.version);
+    const { config, labels } = servable.definition;
+    const outputs = await servable.run(
+      async () => ({ [config.input.name]: await servable.imageTensor([request.image]) }),
+      caller,
+    );
+    const start = performance.now();
+    // checkSession: FP32 [N, classes]
+    const values = outputs[config.output.name].data as Float32Array;
+    const scores = config.output.activation === 'softmax' ? softmax(values) : values;
+    const predictions = topK(scores, request.topK ?? DEFAULT_TOP_K).map(({ index, score }) => ({
+      index,
+      label: labels[index] ?? '',
+      score,
+    }));
+    this.#metrics.phase(servable.labels, 'postprocess', performance.now() - start);
+    return { ...servable.labels, predictions };
+  }
+
+  async #infer(request: InferRequest, caller: Caller): Promise<InferReply> {
+    const servable = this.#registry.get(request.model, request.version);
+    checkInputNames(request.inputs, servable);
+    const names = requestedOutputs(request.outputs, servable);
+    const outputs = await servable.run(() => inputTensors(request.inputs, servable), caller);
+    const start = performance.now();
+    const reply = {
+      ...servable.labels,
+      outputs: names.map((name) => ({ name, tensor: outputs[name] })),
+    };
+    this.#metrics.phase(servable.labels, 'postprocess', performance.now() - start);
+    return reply;
+  }
+}
+
+async function inputTensors(
+  inputs: readonly InferInput[],
+  servable: Servable,
+): Promise<NamedTensors> {
+  const tensors: Record<string, Tensor> = {};
+  for (const input of inputs) tensors[input.name] = await toTensor(input, servable);
+  checkBatchSizes(tensors, servable);
+  return tensors;
+}
+
+/** OpenVINO Model Server's habit: BYTES `[N]` in place of the image input are N encoded pictures. */
+async function toTensor(input: InferInput, servable: Servable): Promise<Tensor> {
+  const spec = servable.inputs.find(({ name }) => name === input.name) as TensorSpec;
+  if (input.datatype !== 'BYTES' || spec !== servable.imageInput) {
+    return inputTensor(input, spec, servable);
+  }
+  checkShape(input, [-1], servable);
+  const images = decodeByteStrings(input.bytes);
+  if (images.length !== input.shape[0]) {
+    const message = `input '${input.name}' has ${images.length} BYTES elements for shape [${input.shape}]`;
+    throw new LcqError('INVALID_ARGUMENT', message);
+  }
+  return servable.imageTensor(images);
+}

@@ -1,0 +1,69 @@
+import { setTimeout } from 'node:timers/promises';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import { LcqError } from '../../errors.js';
+import {
+  INFERENCE_SERVICE,
+  packageDefinition,
+  serviceDefinition,
+  VISION_SERVICE,
+} from './definitions.js';
+import { inferenceService } from './inference-service.js';
+import type { GrpcContext } from './unary.js';
+import { visionService } from './vision-service.js';
+
+export interface GrpcOptions extends GrpcContext {
+  readonly maxMessageBytes: number;
+}
+
+/** How long an orderly shutdown may take once nothing is in flight: an open Health/Watch stream never ends by itself. */
+const CLOSE_GRACE_MS = 250;
+
+/** The gRPC server: both inference services, health and reflection. */
+export class GrpcServer {
+  readonly #server: Server;
+  readonly #health = new HealthImplementation();
+
+  constructor(options: GrpcOptions) {
+    this.#server = new Server({
+      'grpc.max_receive_message_length': options.maxMessageBytes,
+      'grpc.max_send_message_length': options.maxMessageBytes,
+    });
+    this.#server.addService(serviceDefinition(INFERENCE_SERVICE), inferenceService(options));
+    this.#server.addService(serviceDefinition(VISION_SERVICE), visionService(options));
+    this.#health.addToServer(this.#server);
+    new ReflectionService(packageDefinition).addToServer(this.#server);
+    this.setServing(false);
+  }
+
+  /** What grpc.health.v1 says, of the server as a whole and of each service. */
+  setServing(serving: boolean): void {
+    for (const service of ['', INFERENCE_SERVICE, VISION_SERVICE]) {
+      this.#health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING');
+    }
+  }
+
+  /** Resolves to the port. Rejects with UNAVAILABLE if it cannot be had. */
+  listen(host: string, port: number): Promise<number> {
+    const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (cause, bound) => {
+        if (cause === null) resolve(bound);
+        else reject(new LcqError('UNAVAILABLE', `cannot listen on ${address}`, { cause }));
+      });
+    });
+  }
+
+  /**
+   * Takes no new calls and ends when the open ones have.
+   *
+   * `idle` resolves when no inference is in flight; what is open shortly after that is cut off.
+   */
+  async close(idle: Promise<void>): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    const grace = idle.then(() => setTimeout(CLOSE_GRACE_MS, undefined, { ref: false }));
+    await Promise.race([closed, grace]);
+    this.#server.forceShutdown();
+  }
+}

@@ -1,0 +1,59 @@
+import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
+import type { Caller } from '../../batching/dynamic-batcher.js';
+import { ERROR_CODES } from '../../errors.js';
+import type { Logger } from '../../observability/logger.js';
+import type { Metrics, Operation } from '../../observability/metrics.js';
+import type { InferenceService, ModelReference } from '../../serving/service.js';
+import { publicError } from '../public-error.js';
+
+export interface GrpcContext {
+  readonly service: InferenceService;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** A handler that only answers: what it throws becomes a status. */
+export function unary<Request, Response>(
+  handle: (request: Request, caller: Caller) => Response | Promise<Response>,
+  { log }: Pick<GrpcContext, 'log'>,
+  onDone: (request: Request, code: string, milliseconds: number) => void = () => {},
+): handleUnaryCall<Request, Response> {
+  return async (call, callback) => {
+    const start = performance.now();
+    const done = (code: string) => onDone(call.request, code, performance.now() - start);
+    try {
+      const response = await handle(call.request, callerOf(call));
+      callback(null, response);
+      done('OK');
+    } catch (thrown) {
+      const { code, message } = publicError(thrown);
+      if (code === 'INTERNAL') log.error({ err: thrown, path: call.getPath() }, 'defect');
+      callback({ code: ERROR_CODES[code].grpc, details: message });
+      done(code);
+    }
+  };
+}
+
+/** The same for inference, which is counted. */
+export function inferenceUnary<Request, Response>(
+  operation: Operation,
+  reference: (request: Request) => ModelReference,
+  handle: (request: Request, caller: Caller) => Promise<Response>,
+  context: GrpcContext,
+): handleUnaryCall<Request, Response> {
+  return unary(handle, context, (request, code, milliseconds) => {
+    const labels = context.service.labelsOf(reference(request));
+    const seconds = milliseconds / 1000;
+    context.metrics.request({ protocol: 'grpc', operation, labels, code, seconds });
+  });
+}
+
+/** The caller of an RPC: gone when the call is cancelled, and its deadline on the monotonic clock. */
+function callerOf(call: ServerUnaryCall<unknown, unknown>): Caller {
+  const controller = new AbortController();
+  call.on('cancelled', () => controller.abort());
+  if (call.cancelled) controller.abort();
+  // A Date or milliseconds of the wall clock; Infinity without a deadline.
+  const remaining = Number(call.getDeadline()) - Date.now();
+  return { signal: controller.signal, deadline: performance.now() + remaining };
+}

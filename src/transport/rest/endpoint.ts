@@ -1,0 +1,49 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import type { Caller } from '../../batching/dynamic-batcher.js';
+import { LcqError } from '../../errors.js';
+import type { Operation } from '../../observability/metrics.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Set on the routes whose requests are counted. */
+    operation?: Operation;
+  }
+}
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/** Registers a route, and METHOD_NOT_ALLOWED for the other verbs on its path. */
+export function endpoint(
+  app: FastifyInstance,
+  method: 'GET' | 'POST',
+  url: string,
+  handler: RouteHandlerMethod,
+  operation?: Operation,
+): void {
+  app.route({ method, url, handler, ...(operation ? { config: { operation } } : {}) });
+  const refuse = async (_request: FastifyRequest, reply: FastifyReply): Promise<never> => {
+    reply.header('allow', method === 'GET' ? 'GET, HEAD' : method);
+    throw new LcqError('METHOD_NOT_ALLOWED', 'Method Not Allowed');
+  };
+  app.route({
+    method: METHODS.filter((other) => other !== method),
+    url,
+    // Before the body is read.
+    onRequest: refuse,
+    handler: refuse,
+  });
+}
+
+/** Replies with JSON. Clients compare the content type with exactly `application/json`; fastify would add a charset. */
+export function sendJson(reply: FastifyReply, json: unknown): FastifyReply {
+  return reply.header('content-type', 'application/json').send(Buffer.from(JSON.stringify(json)));
+}
+
+/** The caller of an HTTP request: gone when its connection closes before the reply is written. */
+export function callerOf(reply: FastifyReply): Caller {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort();
+  });
+  return { signal: controller.signal };
+}

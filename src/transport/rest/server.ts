@@ -1,0 +1,107 @@
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import { ERROR_CODES, LcqError } from '../../errors.js';
+import type { Logger } from '../../observability/logger.js';
+import type { Metrics } from '../../observability/metrics.js';
+import type { InferenceService, ModelReference } from '../../serving/service.js';
+import { publicError } from '../public-error.js';
+import { classifyRoutes } from './classify.js';
+import { sendJson } from './endpoint.js';
+import { openInferenceRoutes } from './open-inference.js';
+
+/** Longest time for a whole request to arrive, and for its headers; a slower sender is cut off. */
+const REQUEST_TIMEOUT_MS = 30_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+/** Above the 60 s after which common proxies drop an idle connection, so that it is theirs to close. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+
+export interface RestOptions {
+  readonly service: InferenceService;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly maxBodyBytes: number;
+  readonly maxImageBytes: number;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the request counts as: `OK` or an error code. */
+    outcome: string;
+  }
+}
+
+/** The REST server, not yet listening. */
+export async function createRestServer(options: RestOptions): Promise<FastifyInstance> {
+  const app = fastify({
+    bodyLimit: options.maxBodyBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // While closing, requests on open connections are still answered; what they get says `connection: close`.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 256 },
+    frameworkErrors: (error, _request, reply) => void sendError(reply, toLcqError(error)),
+  });
+  // Bodies are bytes until a handler knows better: clients send tensors and pictures under any type, or none.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.decorateRequest('outcome', 'OK');
+  app.addHook('onRequest', refuseContentEncoding);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.raw.once('close', () => observe(request, reply, options));
+  });
+  app.setErrorHandler((thrown: FastifyError, request, reply) => {
+    const error = toLcqError(thrown);
+    request.outcome = error.code;
+    if (error.code === 'INTERNAL') options.log.error({ err: thrown, url: request.url }, 'defect');
+    return sendError(reply, error);
+  });
+  app.setNotFoundHandler((_request, reply) =>
+    sendError(reply, new LcqError('NOT_FOUND', 'Not Found')),
+  );
+  await app.register(classifyRoutes, options);
+  await app.register(openInferenceRoutes, options);
+  return app;
+}
+
+async function refuseContentEncoding(request: FastifyRequest): Promise<void> {
+  const encoding = request.headers['content-encoding'];
+  if (encoding === undefined || encoding === 'identity') return;
+  const message = `content encoding '${encoding}' is not supported`;
+  throw new LcqError('UNSUPPORTED_MEDIA_TYPE', message);
+}
+
+function sendError(reply: FastifyReply, error: LcqError) {
+  const { code, message } = publicError(error);
+  return sendJson(reply.code(ERROR_CODES[code].http), { error: message, code });
+}
+
+/** Fastify and its plugins throw errors of their own for what they refuse; their status says what kind it is. */
+function toLcqError(thrown: FastifyError | LcqError): LcqError {
+  if (thrown instanceof LcqError) return thrown;
+  const status = thrown.statusCode ?? 500;
+  if (status >= 500) return LcqError.from(thrown);
+  const code =
+    status === 413 ? 'TOO_LARGE' : status === 415 ? 'UNSUPPORTED_MEDIA_TYPE' : 'INVALID_ARGUMENT';
+  return new LcqError(code, thrown.message, { cause: thrown });
+}
+
+function observe(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { service, metrics }: RestOptions,
+): void {
+  const { operation } = request.routeOptions.config;
+  if (operation === undefined) return;
+  metrics.request({
+    protocol: 'rest',
+    operation,
+    labels: service.labelsOf(request.params as ModelReference),
+    code: reply.raw.writableFinished ? request.outcome : 'CANCELLED',
+    seconds: reply.elapsedTime / 1000,
+  });
+}
