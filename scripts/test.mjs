@@ -1,14 +1,16 @@
 /**
- * Runs the compiled tests with node's test runner (Node 20 knows no globs).
+ * Sets up what is missing, then runs the compiled tests with node's test runner (Node 20 knows no globs).
  *   node scripts/test.mjs [WORDS] [NODE OPTIONS]
  * Words pick the files whose path contains any of them; what starts with '-' goes to node.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { root } from './setup/command.mjs';
+import { setUp } from './setup/steps.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+await setUp();
+
 const options = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
 const words = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 

@@ -10,16 +10,7 @@ export class SetupError extends Error {}
 const TAIL_LINES = 30;
 const TAIL_CHARACTERS = 16_384;
 
-/** The process group now at work, so that a signal to us ends all of it before the lock is given up. */
-let running;
-let stoppedBy;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.once(signal, () => {
-    if (running === undefined) process.exit(1);
-    stoppedBy = signal;
-    process.kill(-running.pid, signal);
-  });
-}
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** @throws {SetupError} with the last lines of the output when the command fails. */
 export async function run(command, args) {
@@ -38,11 +29,17 @@ export async function run(command, args) {
   child.once('error', (error) => {
     startError = error;
   });
-  if (child.pid !== undefined) running = child;
+  // The whole process group must have ended before our lock is given up.
+  let stoppedBy;
+  const stop = (signal) => {
+    stoppedBy = signal;
+    process.kill(-child.pid, signal);
+  };
+  for (const signal of SIGNALS) process.on(signal, stop);
   const status = await new Promise((resolve) => {
     child.once('close', (code, signal) => resolve(code ?? signal));
   });
-  running = undefined;
+  for (const signal of SIGNALS) process.off(signal, stop);
   if (stoppedBy !== undefined) throw new SetupError(`stopped by ${stoppedBy}.`);
   if (startError === undefined && status === 0) return;
   const reason = startError?.message ?? `ended with ${status}`;

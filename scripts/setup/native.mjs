@@ -47,6 +47,7 @@ export async function make() {
 
 async function configure() {
   const args = ['-S', '.', '-B', 'build', '-DCMAKE_BUILD_TYPE=Release'];
+  args.push(`-DNODE=${process.execPath}`);
   if (!isOnPath('make') && isOnPath('ninja')) args.push('-G', 'Ninja');
   const hadCache = existsSync(join(root, 'build/CMakeCache.txt'));
   try {
