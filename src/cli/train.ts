@@ -3,21 +3,34 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { LcqError } from '../errors.js';
+import { calibrateClips, observe } from '../quantization/calibrate.js';
+import { exportModel, rangedValues } from '../quantization/export.js';
+import {
+  DEFAULT_CELLS,
+  DEFAULT_INTERVALS,
+  insertQuantizers,
+  parseBits,
+} from '../quantization/insert.js';
+import { fullPrecisionModel, publish } from '../quantization/publish.js';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from '../training/checkpoint.js';
 import { type LabelledImages, readImageFolder } from '../training/image-folder.js';
 import { cifarResNet } from '../training/networks/resnet.js';
 import { accuracyOf, type StepReport, type TrainingSettings, train } from '../training/trainer.js';
+import { TRAINING_DOMAIN } from '../onnx/domains.js';
+import type { Graph } from '../onnx/graph.js';
 import { createProgress } from './progress.js';
 
 const IMAGE_SIZE = 32;
 const CHECKPOINT_INTERVAL_MS = 60_000;
 const EVALUATION_BATCH = 250;
+const CALIBRATION = { images: 1024, batch: 128 };
 
 interface Options {
   data: string;
   out: string;
   network: 'resnet20' | 'resnet56';
   from?: string;
+  bits?: string;
   teacher?: string;
   distillation: number;
   epochs: number;
@@ -28,6 +41,7 @@ interface Options {
   seed: number;
   threads: number;
   evaluateEvery: number;
+  publish?: string;
   resume: boolean;
 }
 
@@ -41,6 +55,7 @@ export const command = new Command('train')
       .default('resnet20'),
   )
   .option('--from <checkpoint>', 'start from the parameters of an earlier run')
+  .option('--bits <wXaY>', 'quantize the network of --from to 2, 3 or 4 bits, e.g. w2a2')
   .option('--teacher <checkpoint>', 'full-precision network whose outputs are learned as well')
   .option('--distillation <share>', "weight of the teacher's outputs, 0 to 1", Number, 0.5)
   .option('--epochs <n>', 'passes over the training images', Number, 20)
@@ -51,6 +66,7 @@ export const command = new Command('train')
   .option('--seed <n>', 'seed of the initial weights, the order and the augmentation', Number, 1)
   .option('--threads <n>', 'threads of the runtime', Number, availableParallelism())
   .option('--evaluate-every <n>', 'epochs between accuracies on the test files', Number, 1)
+  .option('--publish <dir>', 'write the trained network as a servable model, REPOSITORY/NAME')
   .option('--resume', 'go on from last.onnx in --out', false)
   .action(run);
 
@@ -62,7 +78,7 @@ async function run(options: Options): Promise<void> {
   const settings = settingsOf(options);
   const start = options.resume
     ? await readCheckpoint(checkpointPath)
-    : await initial(options, images.classes, settings);
+    : await initial(options, images, settings);
   if (start.classes.join() !== images.classes.join()) {
     throw new LcqError('INVALID_ARGUMENT', `--data has other classes than the checkpoint: ${images.classes}`);
   }
@@ -111,6 +127,10 @@ async function run(options: Options): Promise<void> {
   });
   progress.stop();
   await writeCheckpoint(checkpointPath, end);
+  if (options.publish && end.step === steps) {
+    await publishTrained(end, images, options.publish, options);
+    console.error(`published: ${options.publish}`);
+  }
   console.error(end.step < steps ? `stopped; go on with --resume` : `done: ${checkpointPath}`);
 }
 
@@ -133,14 +153,58 @@ function settingsOf(options: Options): TrainingSettings {
 
 async function initial(
   options: Options,
-  classes: readonly string[],
+  images: LabelledImages,
   settings: TrainingSettings,
 ): Promise<Checkpoint> {
+  const { classes } = images;
   const depth = Number(options.network.replace('resnet', ''));
   const graph = options.from
     ? (await readCheckpoint(options.from)).graph
     : cifarResNet(depth, classes.length, IMAGE_SIZE, options.seed);
-  return { graph, momenta: new Map(), step: 0, classes, settings: JSON.stringify(settings) };
+  return {
+    graph: options.bits ? await quantized(graph, options.bits, images, options) : graph,
+    momenta: new Map(),
+    step: 0,
+    classes,
+    settings: JSON.stringify(settings),
+  };
+}
+
+async function quantized(
+  graph: Graph,
+  bitsText: string,
+  images: LabelledImages,
+  { seed, threads }: Options,
+): Promise<Graph> {
+  const bits = parseBits(bitsText);
+  const calibration = { ...CALIBRATION, seed, threads };
+  const clips = await calibrateClips(graph, bits.activationBits, images, calibration);
+  const settings = {
+    ...bits,
+    intervals: DEFAULT_INTERVALS,
+    cells: DEFAULT_CELLS,
+    chainGradient: false,
+  };
+  return insertQuantizers(graph, settings, clips);
+}
+
+async function publishTrained(
+  { graph, classes }: Checkpoint,
+  images: LabelledImages,
+  folder: string,
+  { seed, threads }: Options,
+): Promise<void> {
+  const imageSize = [images.height, images.width] as const;
+  if (!graph.nodes.some((node) => node.domain === TRAINING_DOMAIN)) {
+    const model = fullPrecisionModel(graph, imageSize);
+    return publish(folder, { model, labels: classes, imageSize });
+  }
+  const { streams, pooled } = rangedValues(graph);
+  const calibration = { ...CALIBRATION, seed, threads };
+  const observed = await observe(graph, [...streams, pooled], images, calibration);
+  const ranges = new Map([...observed].map(([name, { largest }]) => [name, largest]));
+  const model = exportModel(graph, imageSize, ranges);
+  return publish(folder, { model, labels: classes, imageSize });
 }
 
 async function load(options: Options, part: 'train' | 'test'): Promise<LabelledImages> {

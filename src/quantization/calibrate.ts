@@ -5,6 +5,7 @@ import { plainBatch } from '../training/batches.js';
 import { ForwardExecutor } from '../training/executor.js';
 import type { LabelledImages } from '../training/image-folder.js';
 import { Random } from '../training/random.js';
+import { quantizedActivations } from './insert.js';
 
 export interface CalibrationSettings {
   /** Training images that are looked at. */
@@ -95,4 +96,15 @@ export function bestClip(sample: Float32Array, bits: number): number {
     if (error < best.error) best = { clip, error };
   }
   return best.clip;
+}
+
+/** Starting clips of all activations that are to be quantized. */
+export async function calibrateClips(
+  graph: Graph,
+  bits: number,
+  images: LabelledImages,
+  settings: CalibrationSettings,
+): Promise<Map<string, number>> {
+  const observed = await observe(graph, quantizedActivations(graph), images, settings);
+  return new Map([...observed].map(([name, { sample }]) => [name, bestClip(sample, bits)]));
 }

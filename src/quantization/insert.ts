@@ -163,3 +163,12 @@ class Inserter {
     return this.emit('UniformQuantize', [w], `${w}.quantized`, attributes, TRAINING_DOMAIN);
   }
 }
+
+/** Reads `w2a4` as the bits of weights and activations. Throws INVALID_ARGUMENT. */
+export function parseBits(text: string): { weightBits: LowBits; activationBits: LowBits } {
+  const match = /^w([234])a([234])$/.exec(text);
+  if (!match) {
+    throw new LcqError('INVALID_ARGUMENT', `bits must be like w2a2, with 2, 3 or 4, not '${text}'`);
+  }
+  return { weightBits: Number(match[1]) as LowBits, activationBits: Number(match[2]) as LowBits };
+}

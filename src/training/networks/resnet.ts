@@ -17,7 +17,7 @@ export function cifarResNet(depth: number, classes: number, size: number, seed: 
     throw new RangeError(`a CIFAR ResNet has 6n + 2 layers, not ${depth}`);
   }
   const net = new NetworkWriter(new Random(seed));
-  let x = net.normalizedImage('image');
+  let x = net.normalizedImage('image', size);
   x = net.relu('stem', net.convolution('stem', x, 3, 16, 1));
   let channels = 16;
   let block = 0;
@@ -81,8 +81,8 @@ class NetworkWriter {
     return this.initializer(name, { dtype: 'int64', shape: [values.length], data });
   }
 
-  normalizedImage(name: string): string {
-    this.graph.inputs.push({ name, type: { dtype: 'uint8', shape: ['N', 'H', 'W', 3] } });
+  normalizedImage(name: string, size: number): string {
+    this.graph.inputs.push({ name, type: { dtype: 'uint8', shape: ['N', size, size, 3] } });
     const zero = this.floats('pixel.zero', [], () => PIXEL_ZERO);
     const scale = this.floats('pixel.scale', [], () => PIXEL_SCALE);
     const reals = this.node('Cast', [name], 'pixel.cast', { to: { int: 1 } });

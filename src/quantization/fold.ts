@@ -1,0 +1,60 @@
+import { floatAttribute } from '../onnx/attributes.js';
+import { elementsOf } from '../onnx/elements.js';
+import type { Graph, Node } from '../onnx/graph.js';
+import type { QuantizerGrid } from '../lcq/grid.js';
+
+const INT32_MIN = -(2 ** 31);
+const INT32_MAX = 2 ** 31 - 1;
+
+/** y = gain acc + offset for each output channel, gain >= 0, with the channels whose weights had to be negated. */
+export interface FoldedNorm {
+  readonly gain: Float64Array;
+  readonly offset: Float64Array;
+  readonly negated: readonly boolean[];
+}
+
+/**
+ * Folds a batch normalization with stored statistics behind an integer accumulator.
+ * @param unit the real value of acc = 1, for each output channel
+ */
+export function foldNorm(graph: Graph, norm: Node, unit: Float64Array): FoldedNorm {
+  const [scale, bias, mean, variance] = norm.inputs.slice(1, 5).map((name) => {
+    const tensor = graph.initializers.get(name);
+    if (!tensor) throw new TypeError(`'${name}' is not an initializer`);
+    return elementsOf(tensor, 'float32');
+  });
+  const epsilon = floatAttribute(norm, 'epsilon', 1e-5);
+  const slope = Float64Array.from(scale, (s, c) => s / Math.sqrt(variance[c] + epsilon));
+  const gain = slope.map((s, c) => s * unit[c]);
+  return {
+    gain: gain.map(Math.abs),
+    offset: slope.map((s, c) => bias[c] - s * mean[c]),
+    negated: Array.from(gain, (g) => g < 0),
+  };
+}
+
+/** The quantizer's thresholds as reals: alpha r / R. */
+export function realThresholds({ thresholds, alpha, cells }: QuantizerGrid): Float64Array {
+  return Float64Array.from(thresholds, (r) => (alpha * r) / cells);
+}
+
+/**
+ * Integer thresholds on the accumulator: gain acc + offset >= T exactly when acc >= ceil((T - offset) / gain).
+ * @returns [M, S], ascending in each row
+ */
+export function accumulatorThresholds({ gain, offset }: FoldedNorm, reals: Float64Array): Int32Array {
+  const rows = new Int32Array(gain.length * reals.length);
+  gain.forEach((g, m) => {
+    reals.forEach((t, i) => {
+      // A gain of zero makes a constant: its threshold is always or never reached.
+      const exact = g > 0 ? Math.ceil((t - offset[m]) / g) : offset[m] >= t ? INT32_MIN : INT32_MAX;
+      rows[m * reals.length + i] = Math.min(INT32_MAX, Math.max(INT32_MIN, exact));
+    });
+  });
+  return rows;
+}
+
+/** Integer thresholds on a stream of the given unit. */
+export function streamThresholds(reals: Float64Array, unit: number): Int32Array {
+  return Int32Array.from(reals, (t) => Math.min(INT32_MAX, Math.ceil(t / unit)));
+}
