@@ -42,7 +42,11 @@ function report(path: string, summary: ModelSummary): string {
 
 /** Names come from the file: without this they could steer the terminal. */
 function printable(line: string): string {
-  return line.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
+  return line.replace(/\p{Cc}/gu, escaped);
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 const MAX_LINE = 200;

@@ -9,16 +9,20 @@ export interface NormalizedWeights {
   /** w~, in the order of the weights */
   readonly values: Float64Array;
   readonly mean: number;
-  /** Over the layer, the population's (division by N). */
+  /** sqrt(variance + VARIANCE_FLOOR); the variance is the population's (division by N). */
   readonly std: number;
 }
 
-/** @throws LcqError INVALID_ARGUMENT if the weights are not finite or all equal */
+/** Keeps weights without spread from a division by zero; the trainer adds the same. */
+export const VARIANCE_FLOOR = 1e-8;
+
+/** @throws LcqError INVALID_ARGUMENT if there are no weights or not all are finite */
 export function normalizeWeights(weights: ArrayLike<number>): NormalizedWeights {
   const w = Float64Array.from(weights);
   const mean = average(w);
-  const std = Math.sqrt(average(w.map((value) => (value - mean) ** 2)));
-  if (!(std > 0 && Number.isFinite(std))) {
+  const variance = average(w.map((value) => (value - mean) ** 2));
+  const std = Math.sqrt(variance + VARIANCE_FLOOR);
+  if (!Number.isFinite(std)) {
     throw new LcqError(
       'INVALID_ARGUMENT',
       `weights cannot be normalized: their standard deviation is ${std}`,

@@ -164,6 +164,25 @@ describe('the function bodies on stock onnxruntime equal the reference', () => {
     });
   });
 
+  test('LcqConvStream rounds the product before the bias is added', () => {
+    // All inputs are 15 and all weights -1, 0 or 1. Where the sum is 15, scale and bias give 2.5, which rounds to 2;
+    // at some of these scales the exact product lies above, so that a fused multiply-add would give 3.
+    const { attributes, operands } = randomConvLayer(
+      { weightBits: 2, kernel: [1, 1], pads: [0, 0, 0, 0], depth: 1, channelsPerGroup: 11 },
+      randomIntegers(7),
+    );
+    const scale = Float32Array.from({ length: 11 }, (_, m) => 0.1 + m / 10);
+    const bias = scale.map((value) => 2.5 - Math.fround(15 * value));
+    const levels = {
+      inputLevels: new Uint8Array(4).fill(15),
+      weightLevels: Int8Array.of(-1, 0, 1),
+    };
+    return checkStream(
+      { attributes, operands: { ...operands, ...levels, scale, bias } },
+      'LcqConvStream',
+    );
+  });
+
   const residuals: Record<string, ConvChoice> = {
     'identity shortcut': { weightBits: 2, channelsPerGroup: 6 },
     'stride 2, channels padded on both sides': {
