@@ -1,0 +1,172 @@
+// AVX2. Two multiplications: vpmaddubsw adds two u8 x s8 products in 16 bits with saturation, so it serves levels and
+// weights that cannot reach it; vpmaddwd on 16-bit weights is exact for all.
+#include <immintrin.h>
+
+#include "panel_kernel.h"
+
+namespace lcq::kernels {
+
+namespace {
+
+constexpr size_t kRows = 4, kColumns = 16, kLanes = 8;
+static_assert(kRows <= kMaxRows && kColumns <= kMaxColumns);
+
+inline __m256i load(const void* at) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(at));
+}
+
+inline __m128i load_half(const void* at) {
+  return _mm_loadu_si128(static_cast<const __m128i*>(at));
+}
+
+/// One step of four products by 16-bit sums of two that must not saturate.
+struct PairSums {
+  static constexpr size_t kDepth = 4, kWeightSize = sizeof(int8_t);
+  static __m256i broadcast(const uint8_t* input) {
+    int32_t word;
+    __builtin_memcpy(&word, input, sizeof word);
+    return _mm256_set1_epi32(word);
+  }
+  static __m256i multiply_add(__m256i sum, __m256i input, __m256i weight) {
+    const __m256i pairs = _mm256_maddubs_epi16(input, weight);
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+};
+
+/// One step of two exact products.
+struct Exact {
+  static constexpr size_t kDepth = 2, kWeightSize = sizeof(int16_t);
+  static __m256i broadcast(const uint8_t* input) {
+    int16_t word;
+    __builtin_memcpy(&word, input, sizeof word);
+    return _mm256_cvtepu8_epi16(_mm_set1_epi16(word));
+  }
+  static __m256i multiply_add(__m256i sum, __m256i input, __m256i weight) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(input, weight));
+  }
+};
+static_assert(kLanes * PairSums::kDepth * PairSums::kWeightSize == sizeof(__m256i));
+static_assert(kLanes * Exact::kDepth * Exact::kWeightSize == sizeof(__m256i));
+
+template <typename Step, size_t Rows, size_t Vectors>
+void tile(const uint8_t* panel, size_t stride, const uint8_t* weights, size_t steps,
+          const int32_t* start, int32_t* acc) {
+  __m256i sum[Rows][Vectors];
+  for (size_t r = 0; r < Rows; ++r) {
+    for (size_t v = 0; v < Vectors; ++v) sum[r][v] = load(start + v * kLanes);
+  }
+  for (size_t step = 0; step < steps; ++step, weights += Vectors * 32, panel += Step::kDepth) {
+    __m256i weight[Vectors];
+    for (size_t v = 0; v < Vectors; ++v) weight[v] = load(weights + v * 32);
+    for (size_t r = 0; r < Rows; ++r) {
+      const __m256i input = Step::broadcast(panel + r * stride);
+      for (size_t v = 0; v < Vectors; ++v) {
+        sum[r][v] = Step::multiply_add(sum[r][v], input, weight[v]);
+      }
+    }
+  }
+  for (size_t r = 0; r < Rows; ++r) {
+    for (size_t v = 0; v < Vectors; ++v) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(acc + r * kColumns + v * kLanes), sum[r][v]);
+    }
+  }
+}
+
+using Tile = void (*)(const uint8_t*, size_t, const uint8_t*, size_t, const int32_t*, int32_t*);
+template <typename Step>
+constexpr Tile kTiles[kRows][kColumns / kLanes] = {
+    {tile<Step, 1, 1>, tile<Step, 1, 2>},
+    {tile<Step, 2, 1>, tile<Step, 2, 2>},
+    {tile<Step, 3, 1>, tile<Step, 3, 2>},
+    {tile<Step, 4, 1>, tile<Step, 4, 2>},
+};
+
+template <typename Step>
+void multiply(const uint8_t* panel, size_t stride, const void* weights, size_t steps, size_t rows,
+              size_t width, const int32_t* start, int32_t* acc) {
+  kTiles<Step>[rows - 1][width / kLanes - 1](panel, stride, static_cast<const uint8_t*>(weights),
+                                             steps, start, acc);
+}
+
+void map16(const uint8_t* codes, size_t count, const uint8_t* levels, uint8_t* out) {
+  const __m128i table = load_half(levels);
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const __m128i level = _mm_shuffle_epi8(table, load_half(codes + i));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), level);
+  }
+  for (; i < count; ++i) out[i] = levels[codes[i]];
+}
+
+/// Stores the first `count` of 8 elements.
+template <typename T, typename Vector>
+inline void store_first(T* out, Vector value, size_t count) {
+  if (count >= kLanes) {
+    __builtin_memcpy(out, &value, kLanes * sizeof(T));
+  } else {
+    __builtin_memcpy(out, &value, count * sizeof(T));
+  }
+}
+
+/// Eight 32-bit numbers that fit, as 16-bit ones.
+inline __m128i narrow(__m256i value) {
+  return _mm_packs_epi32(_mm256_castsi256_si128(value), _mm256_extracti128_si256(value, 1));
+}
+
+void count_codes(const int32_t* acc, size_t count, const int32_t* thresholds, size_t stride,
+                 size_t threshold_count, uint8_t* codes) {
+  for (size_t m = 0; m < count; m += kLanes) {
+    const __m256i value = load(acc + m);
+    __m256i code = _mm256_set1_epi32(static_cast<int32_t>(threshold_count));
+    for (size_t t = 0; t < threshold_count; ++t) {  // a comparison that holds is -1
+      code = _mm256_add_epi32(code, _mm256_cmpgt_epi32(load(thresholds + t * stride + m), value));
+    }
+    const __m128i narrowed = narrow(code);
+    store_first(codes + m, _mm_packus_epi16(narrowed, narrowed), count - m);
+  }
+}
+
+/// fl(fl(fl(acc) * scale) + bias): two roundings, so not an fma.
+inline __m256 scaled(const int32_t* acc, const float* scale, const float* bias) {
+  const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(load(acc)), _mm256_loadu_ps(scale));
+  return _mm256_add_ps(product, _mm256_loadu_ps(bias));
+}
+
+void finish_stream(const int32_t* acc, size_t count, const float* scale, const float* bias,
+                   const int16_t* residual, int16_t output_min, const int16_t* below,
+                   size_t below_count, uint8_t base, int16_t* stream, uint8_t* codes) {
+  const __m256 low = _mm256_set1_ps(-32768.0f), high = _mm256_set1_ps(32767.0f);
+  const __m128i minimum = _mm_set1_epi16(output_min);
+  for (size_t m = 0; m < count; m += kLanes) {
+    const __m256 y = scaled(acc + m, scale + m, bias + m);
+    const __m256i p = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(y, low), high));
+    const __m128i s = _mm_max_epi16(_mm_adds_epi16(narrow(p), load_half(residual + m)), minimum);
+    __m128i code = _mm_set1_epi16(base);
+    for (size_t t = 0; t < below_count; ++t) {
+      code = _mm_sub_epi16(code, _mm_cmpgt_epi16(s, _mm_set1_epi16(below[t])));
+    }
+    store_first(stream + m, s, count - m);
+    store_first(codes + m, _mm_packus_epi16(code, code), count - m);
+  }
+}
+
+void finish_real(const int32_t* acc, size_t count, const float* scale, const float* bias,
+                 float* real) {
+  for (size_t m = 0; m < count; m += kLanes) {
+    store_first(real + m, scaled(acc + m, scale + m, bias + m), count - m);
+  }
+}
+
+constexpr RowOps kRowOps = {map16, count_codes, finish_stream, finish_real};
+
+}  // namespace
+
+const PanelKernel conv_u8s8_4x16_avx2 = {
+    "conv_u8s8_4x16_avx2", kRows, kColumns, kLanes, PairSums::kDepth, PairSums::kWeightSize,
+    INT16_MAX / 2, multiply<PairSums>, &kRowOps};
+
+const PanelKernel conv_u8s16_4x16_avx2 = {
+    "conv_u8s16_4x16_avx2", kRows, kColumns, kLanes, Exact::kDepth, Exact::kWeightSize,
+    0, multiply<Exact>, &kRowOps};
+
+}  // namespace lcq::kernels

@@ -1,0 +1,15 @@
+// What the processor can do; probed here and nowhere else.
+#pragma once
+
+namespace lcq::kernels {
+
+struct CpuFeatures {
+  bool avx2 = false;
+  /// AVX-512 F, BW, DQ, VL and VNNI together.
+  bool avx512vnni = false;
+};
+
+/// The features of this processor that the operating system lets programs use.
+CpuFeatures cpu_features();
+
+}  // namespace lcq::kernels

@@ -1,0 +1,71 @@
+#include "dispatch.h"
+
+#include <cstdlib>
+#include <stdexcept>
+
+#include "cpu_features.h"
+#include "panel_conv.h"
+#include "scalar.h"
+
+namespace lcq::kernels {
+
+namespace {
+
+/// The kernels of an instruction set, the preferred first.
+std::vector<const PanelKernel*> panel_kernels([[maybe_unused]] Isa isa) {
+#if defined(LCQ_X86_64)
+  if (isa == Isa::kAvx512Vnni) return {&conv_u8s8_8x32_avx512vnni};
+  if (isa == Isa::kAvx2) return {&conv_u8s8_4x16_avx2, &conv_u8s16_4x16_avx2};
+#endif
+  return {};
+}
+
+std::vector<IsaInfo> describe() {
+  const CpuFeatures cpu = cpu_features();
+  std::vector<IsaInfo> infos = {
+      {Isa::kScalar, "scalar", true, {"conv_u8s8_1x1_scalar", "global_average_pool_s16_scalar"}},
+      {Isa::kAvx2, "avx2", cpu.avx2, {}},
+      {Isa::kAvx512Vnni, "avx512vnni", cpu.avx512vnni, {}},
+  };
+  for (IsaInfo& info : infos) {
+    for (const PanelKernel* kernel : panel_kernels(info.isa)) info.kernels.push_back(kernel->name);
+    info.available = info.available && !info.kernels.empty();
+  }
+  return infos;
+}
+
+}  // namespace
+
+const std::vector<IsaInfo>& isas() {
+  static const auto* infos = new std::vector<IsaInfo>(describe());
+  return *infos;
+}
+
+std::string forced_isa_name() {
+  const char* name = std::getenv("LCQ_KERNELS");
+  return name == nullptr ? "" : name;
+}
+
+Isa choose_isa(std::string_view name) {
+  std::string choices;
+  Isa best = Isa::kScalar;
+  for (const IsaInfo& info : isas()) {
+    if (!info.available) continue;
+    if (info.name == name) return info.isa;
+    best = info.isa;
+    if (!choices.empty()) choices += ", ";
+    choices += info.name;
+  }
+  if (name.empty()) return best;
+  throw std::invalid_argument("there are no kernels '" + std::string(name) +
+                              "' for this processor, only: " + choices);
+}
+
+std::unique_ptr<Conv> make_conv(const ConvLayer& layer, Isa isa) {
+  for (const PanelKernel* kernel : panel_kernels(isa)) {
+    if (takes(*kernel, layer)) return make_panel_conv(layer, *kernel);
+  }
+  return make_scalar_conv(layer);
+}
+
+}  // namespace lcq::kernels

@@ -1,0 +1,37 @@
+// The only place where a kernel is chosen.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conv.h"
+
+namespace lcq::kernels {
+
+/// A set of kernels for one instruction set, in ascending order of preference.
+enum class Isa { kScalar, kAvx2, kAvx512Vnni };
+
+struct IsaInfo {
+  Isa isa;
+  const char* name;
+  /// Built into this add-on, and the processor can run it.
+  bool available;
+  std::vector<const char*> kernels;
+};
+
+/// Every instruction set that this project has kernels for.
+const std::vector<IsaInfo>& isas();
+
+/// The value of the environment variable LCQ_KERNELS, which forces an instruction set; empty if it is not set.
+std::string forced_isa_name();
+
+/// The instruction set called `name`; an empty name is the best available one.
+/// Throws std::invalid_argument, listing the names to choose from, if there is none or it is not available.
+Isa choose_isa(std::string_view name);
+
+/// The kernel of `isa` that takes the layer; the scalar one where none does.
+std::unique_ptr<Conv> make_conv(const ConvLayer& layer, Isa isa);
+
+}  // namespace lcq::kernels

@@ -1,0 +1,247 @@
+#include "panel_conv.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "packed_layer.h"
+
+namespace lcq::kernels {
+
+namespace {
+
+/// Panels of this many bytes are made before the weights are read, so that a block of weights is read from memory once
+/// for several tiles. Half of a 128 KB level-2 cache; more pixels do not help.
+constexpr size_t kStripBytes = 64 * 1024;
+constexpr size_t kMaxStripPixels = 128;
+
+struct Pixel {
+  int64_t n, oh, ow;
+};
+
+/// StreamEpilogue for RowOps: thresholds as numbers that s must exceed, those that always or never hold taken out.
+struct PackedStream {
+  std::vector<float> scale, bias;
+  int16_t output_min;
+  std::vector<int16_t> below;
+  uint8_t base = 0;
+  int64_t residual_stride, residual_offset;
+};
+
+struct PackedCodes {
+  size_t count;
+  std::vector<int32_t> thresholds;  // [S][padded outputs]
+};
+
+struct PackedReal {
+  std::vector<float> scale, bias;
+};
+
+using PackedEpilogue = std::variant<PackedCodes, PackedStream, PackedReal>;
+
+PackedEpilogue pack_epilogue(const CodesEpilogue& e, const PackedLayer& packed) {
+  PackedCodes result{e.count, std::vector<int32_t>(e.count * packed.padded_outputs)};
+  for (const Block& block : packed.blocks) {
+    for (size_t i = 0; i < block.count; ++i) {
+      for (size_t t = 0; t < e.count; ++t) {
+        result.thresholds[t * packed.padded_outputs + block.at + i] =
+            e.thresholds[(block.first + i) * e.count + t];
+      }
+    }
+  }
+  return result;
+}
+
+PackedEpilogue pack_epilogue(const StreamEpilogue& e, const PackedLayer& packed) {
+  PackedStream result{pad_by_block(packed, e.scale.data()), pad_by_block(packed, e.bias.data()),
+                      e.output_min, {}, 0, e.residual_stride, e.residual_offset};
+  for (const int32_t threshold : e.thresholds) {
+    if (threshold <= INT16_MIN) {
+      ++result.base;
+    } else if (threshold <= INT16_MAX) {
+      result.below.push_back(static_cast<int16_t>(threshold - 1));
+    }
+  }
+  return result;
+}
+
+PackedEpilogue pack_epilogue(const RealEpilogue& e, const PackedLayer& packed) {
+  return PackedReal{pad_by_block(packed, e.scale.data()), pad_by_block(packed, e.bias.data())};
+}
+
+/// Each output pixel's inputs are gathered into a row of levels (the panel), in the order of the weights; the kernel
+/// multiplies a tile of rows with a block of output channels; the epilogue follows at once, while the sums are in the
+/// level-1 cache. Levels stay unsigned: the zero point is subtracted by `start`, and padding is the zero point.
+class PanelConv final : public Conv {
+ public:
+  PanelConv(const ConvLayer& layer, const PanelKernel& kernel)
+      : kernel_(kernel),
+        ops_(*kernel.row_ops),
+        geometry_(layer.geometry),
+        levels_(layer.input_levels),
+        level_count_(layer.input_level_count),
+        zero_point_(layer.input_zero_point),
+        packed_(pack(layer, kernel)),
+        stride_(packed_.steps * kernel.depth),
+        strip_(std::clamp(kStripBytes / stride_ / kernel.rows * kernel.rows, kernel.rows,
+                          kMaxStripPixels)),
+        epilogue_(std::visit([&](const auto& e) { return pack_epilogue(e, packed_); },
+                             layer.epilogue)) {}
+
+  const char* name() const override { return kernel_.name; }
+
+  size_t scratch_bytes() const override { return strip_ * stride_; }
+
+  void run(const ConvCall& call, int64_t begin, int64_t end, std::byte* scratch) const override {
+    uint8_t* panel = reinterpret_cast<uint8_t*>(scratch);
+    Pixel pixels[kMaxStripPixels];
+    for (int64_t at = begin; at < end; at += strip_) {
+      const size_t count = std::min<int64_t>(strip_, end - at);
+      for (size_t i = 0; i < count; ++i) pixels[i] = locate(call, at + i);
+      for (int64_t group = 0; group < geometry_.group; ++group) {
+        for (size_t i = 0; i < count; ++i) gather(call, pixels[i], group, panel + i * stride_);
+        run_group(call, group, panel, pixels, at, count);
+      }
+    }
+  }
+
+ private:
+  static Pixel locate(const ConvCall& call, int64_t index) {
+    const int64_t row = index / call.output_width;
+    return {row / call.output_height, row % call.output_height, index % call.output_width};
+  }
+
+  void map(const uint8_t* codes, size_t count, uint8_t* out) const {
+    if (level_count_ <= 16) return ops_.map16(codes, count, levels_.data(), out);
+    for (size_t i = 0; i < count; ++i) out[i] = levels_[codes[i]];
+  }
+
+  void gather(const ConvCall& call, const Pixel& pixel, int64_t group, uint8_t* out) const {
+    const ConvGeometry& g = geometry_;
+    const uint8_t* const row_end = out + stride_;
+    const int64_t left = pixel.ow * g.stride_width - g.left;
+    for (int64_t kh = 0; kh < g.kernel_height; ++kh) {
+      const int64_t h = pixel.oh * g.stride_height + kh * g.dilation_height - g.top;
+      const size_t bytes = g.kernel_width * g.group_channels;
+      if (h < 0 || h >= call.height) {
+        std::memset(out, zero_point_, bytes);
+      } else {
+        const uint8_t* image_row =
+            call.input + (pixel.n * call.height + h) * call.width * g.channels();
+        gather_row(image_row, call.width, left, group, out);
+      }
+      out += bytes;
+    }
+    std::memset(out, 0, row_end - out);
+  }
+
+  /// One kernel row: KW taps from column `left` on, which may lie outside the image.
+  void gather_row(const uint8_t* row, int64_t width, int64_t left, int64_t group,
+                  uint8_t* out) const {
+    const ConvGeometry& g = geometry_;
+    const size_t channels = g.group_channels;
+    if (g.group == 1 && g.dilation_width == 1) {  // neighbouring taps are neighbours in memory
+      const int64_t first = std::clamp<int64_t>(-left, 0, g.kernel_width);
+      const int64_t last = std::clamp<int64_t>(width - left, first, g.kernel_width);
+      std::memset(out, zero_point_, first * channels);
+      map(row + (left + first) * channels, (last - first) * channels, out + first * channels);
+      std::memset(out + last * channels, zero_point_, (g.kernel_width - last) * channels);
+      return;
+    }
+    for (int64_t kw = 0; kw < g.kernel_width; ++kw, out += channels) {
+      const int64_t w = left + kw * g.dilation_width;
+      if (w < 0 || w >= width) {
+        std::memset(out, zero_point_, channels);
+      } else {
+        map(row + w * g.channels() + group * channels, channels, out);
+      }
+    }
+  }
+
+  void run_group(const ConvCall& call, int64_t group, const uint8_t* panel, const Pixel* pixels,
+                 int64_t at, size_t count) const {
+    alignas(64) int32_t acc[kMaxRows * kMaxColumns];
+    for (size_t b = 0; b < packed_.blocks_per_group; ++b) {
+      const Block& block = packed_.blocks[group * packed_.blocks_per_group + b];
+      for (size_t tile = 0; tile < count; tile += kernel_.rows) {
+        const size_t rows = std::min(kernel_.rows, count - tile);
+        kernel_.multiply(panel + tile * stride_, stride_, packed_.weights.get() + block.weights,
+                         packed_.steps, rows, block.width, packed_.start.data() + block.at, acc);
+        for (size_t r = 0; r < rows; ++r) {
+          const int64_t out = (at + tile + r) * geometry_.outputs + block.first;
+          std::visit([&](const auto& epilogue) {
+            finish(epilogue, call, block, pixels[tile + r], acc + r * kernel_.columns, out);
+          }, epilogue_);
+        }
+      }
+    }
+  }
+
+  void finish(const PackedCodes& e, const ConvCall& call, const Block& block, const Pixel&,
+              const int32_t* acc, int64_t out) const {
+    ops_.count_codes(acc, block.count, e.thresholds.data() + block.at, packed_.padded_outputs,
+                     e.count, call.codes + out);
+  }
+
+  void finish(const PackedStream& e, const ConvCall& call, const Block& block, const Pixel& pixel,
+              const int32_t* acc, int64_t out) const {
+    int16_t copy[kMaxColumns];
+    ops_.finish_stream(acc, block.count, e.scale.data() + block.at, e.bias.data() + block.at,
+                       residual(e, call, block, pixel, copy), e.output_min, e.below.data(),
+                       e.below.size(), e.base, call.stream + out, call.codes + out);
+  }
+
+  void finish(const PackedReal& e, const ConvCall& call, const Block& block, const Pixel&,
+              const int32_t* acc, int64_t out) const {
+    ops_.finish_real(acc, block.count, e.scale.data() + block.at, e.bias.data() + block.at,
+                     call.real + out);
+  }
+
+  /// The block's residuals: in place where all of them exist, else in `copy` with zeros for those that do not.
+  static const int16_t* residual(const PackedStream& e, const ConvCall& call, const Block& block,
+                                 const Pixel& p, int16_t* copy) {
+    const int64_t channels = call.residual_channels;
+    const int64_t from = block.first - e.residual_offset;
+    const int64_t width = static_cast<int64_t>(block.width);
+    const int64_t h = p.oh * e.residual_stride, w = p.ow * e.residual_stride;
+    const int16_t* row =
+        call.residual + ((p.n * call.residual_height + h) * call.residual_width + w) * channels;
+    if (from >= 0 && from + width <= channels) return row + from;
+    std::fill_n(copy, width, int16_t{0});
+    const int64_t first = std::max<int64_t>(from, 0);
+    const int64_t last = std::min(from + width, channels);
+    if (first < last) std::copy(row + first, row + last, copy + (first - from));
+    return copy;
+  }
+
+  const PanelKernel& kernel_;
+  const RowOps& ops_;
+  const ConvGeometry geometry_;
+  const std::array<uint8_t, 256> levels_;
+  const size_t level_count_;
+  const uint8_t zero_point_;
+  const PackedLayer packed_;
+  const size_t stride_;  // bytes of a panel row
+  const size_t strip_;   // pixels that are gathered at a time
+  const PackedEpilogue epilogue_;
+};
+
+}  // namespace
+
+bool takes(const PanelKernel& kernel, const ConvLayer& layer) {
+  const ConvGeometry& g = layer.geometry;
+  // Most of a block would be padding: the depthwise case.
+  if (g.group > 1 && g.group_outputs() < 8) return false;
+  if (kernel.max_product == 0) return true;
+  int32_t level = layer.input_zero_point, weight = 0;
+  for (const uint8_t l : layer.input_levels) level = std::max<int32_t>(level, l);
+  for (const int8_t w : layer.weights) weight = std::max(weight, std::abs(int32_t{w}));
+  return level * weight <= kernel.max_product;
+}
+
+std::unique_ptr<Conv> make_panel_conv(const ConvLayer& layer, const PanelKernel& kernel) {
+  return std::make_unique<PanelConv>(layer, kernel);
+}
+
+}  // namespace lcq::kernels

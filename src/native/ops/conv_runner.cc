@@ -1,0 +1,53 @@
+#include "conv_runner.h"
+
+#include <algorithm>
+
+#include "../kernels/aligned_buffer.h"
+
+namespace lcq::ops {
+
+ConvRunner::ConvRunner(const ort::NodeInfo& node, const kernels::ConvLayer& layer,
+                       OpSettings& settings)
+    : label_(node.op() + " node '" + node.node() + "'"),
+      level_count_(layer.input_level_count),
+      pieces_(settings.pieces),
+      conv_(kernels::make_conv(layer, settings.isa)) {
+  settings.uses.push_back({node.node(), node.op(), conv_->name()});
+}
+
+void ConvRunner::refuse(const std::string& what) const {
+  throw ort::Error(ort::kInvalidArgument, label_ + ": " + what);
+}
+
+void ConvRunner::check_codes(const uint8_t* codes, size_t count) const {
+  if (level_count_ == 256) return;
+  uint8_t largest = 0;
+  for (size_t i = 0; i < count; ++i) largest = std::max(largest, codes[i]);
+  if (largest >= level_count_) {
+    refuse("input 'X' has the code " + std::to_string(largest) + ", there are " +
+           std::to_string(level_count_) + " input_levels");
+  }
+}
+
+void ConvRunner::run(const ort::RunContext& context, const kernels::ConvCall& call,
+                     int64_t pixels) const {
+  const int64_t pieces = std::min<int64_t>(pieces_, pixels);
+  const size_t scratch = (conv_->scratch_bytes() + 63) / 64 * 64;
+  const kernels::AlignedBuffer memory = kernels::make_aligned_buffer(scratch * pieces);
+  context.parallel_for(pieces, [&](size_t piece) {
+    const int64_t at = static_cast<int64_t>(piece);
+    conv_->run(call, at * pixels / pieces, (at + 1) * pixels / pieces,
+               memory.get() + piece * scratch);
+  });
+}
+
+std::string to_string(const ort::Shape& shape) {
+  std::string text = "[";
+  for (const int64_t size : shape) {
+    if (text.size() > 1) text += ',';
+    text += std::to_string(size);
+  }
+  return text + "]";
+}
+
+}  // namespace lcq::ops
