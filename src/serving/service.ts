@@ -17,6 +17,8 @@ import type { Servable } from './servable.js';
 import type { NamedTensors } from './tensor-batch.js';
 import { decodeByteStrings } from './tensor-bytes.js';
 
+export type { Caller };
+
 /** A model by name; without a version (absent or empty) the highest one. */
 export interface ModelReference {
   readonly model: string;

@@ -1,9 +1,8 @@
 import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
-import type { Caller } from '../../batching/dynamic-batcher.js';
 import { ERROR_CODES } from '../../errors.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics, Operation } from '../../observability/metrics.js';
-import type { InferenceService, ModelReference } from '../../serving/service.js';
+import type { Caller, InferenceService, ModelReference } from '../../serving/service.js';
 import { publicError } from '../public-error.js';
 
 export interface GrpcContext {

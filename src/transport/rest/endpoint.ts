@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
-import type { Caller } from '../../batching/dynamic-batcher.js';
 import { LcqError } from '../../errors.js';
 import type { Operation } from '../../observability/metrics.js';
+import type { Caller } from '../../serving/service.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net';
 import fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -34,38 +35,74 @@ declare module 'fastify' {
   }
 }
 
-/** The REST server, not yet listening. */
-export async function createRestServer(options: RestOptions): Promise<FastifyInstance> {
-  const app = fastify({
-    bodyLimit: options.maxBodyBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
-    // While closing, requests on open connections are still answered; what they get says `connection: close`.
-    return503OnClosing: false,
-    routerOptions: { maxParamLength: 256 },
-    frameworkErrors: (error, _request, reply) => void sendError(reply, toLcqError(error)),
-  });
-  // Bodies are bytes until a handler knows better: clients send tensors and pictures under any type, or none.
+/** The REST server: classification, and the core of the Open Inference Protocol. */
+export class RestServer {
+  readonly #app: FastifyInstance;
+
+  constructor(options: RestOptions) {
+    this.#app = fastify({
+      bodyLimit: options.maxBodyBytes,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      http: { headersTimeout: HEADERS_TIMEOUT_MS },
+      // While closing, requests on open connections are still answered; the replies say `connection: close`.
+      return503OnClosing: false,
+      routerOptions: { maxParamLength: 256 },
+      frameworkErrors: (error, _request, reply) => void sendError(reply, toLcqError(error)),
+    });
+    readBodiesAsBytes(this.#app);
+    observeRequests(this.#app, options);
+    handleErrors(this.#app, options.log);
+    this.#app.register(classifyRoutes, options);
+    this.#app.register(openInferenceRoutes, options);
+  }
+
+  /** Resolves to the port. Rejects with UNAVAILABLE if it cannot be had. */
+  async listen(host: string, port: number): Promise<number> {
+    try {
+      await this.#app.listen({ host, port });
+    } catch (cause) {
+      throw new LcqError('UNAVAILABLE', `cannot listen on ${host}:${port}`, { cause });
+    }
+    return (this.#app.server.address() as AddressInfo).port;
+  }
+
+  /** Accepts no new connections and resolves when the open requests are answered. */
+  async close(): Promise<void> {
+    await this.#app.close();
+  }
+
+  /** Cuts off what is still open. */
+  closeNow(): void {
+    this.#app.server.closeAllConnections();
+  }
+}
+
+/** Bodies are bytes until a handler knows better: clients send tensors and pictures under any type, or none. */
+function readBodiesAsBytes(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  app.decorateRequest('outcome', 'OK');
   app.addHook('onRequest', refuseContentEncoding);
+}
+
+/** Counts each inference request once, when its reply or its connection ends. */
+function observeRequests(app: FastifyInstance, options: RestOptions): void {
+  app.decorateRequest('outcome', 'OK');
   app.addHook('onRequest', async (request, reply) => {
     reply.raw.once('close', () => observe(request, reply, options));
   });
+}
+
+function handleErrors(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
     const error = toLcqError(thrown);
     request.outcome = error.code;
-    if (error.code === 'INTERNAL') options.log.error({ err: thrown, url: request.url }, 'defect');
+    if (error.code === 'INTERNAL') log.error({ err: thrown, url: request.url }, 'defect');
     return sendError(reply, error);
   });
   app.setNotFoundHandler((_request, reply) =>
     sendError(reply, new LcqError('NOT_FOUND', 'Not Found')),
   );
-  await app.register(classifyRoutes, options);
-  await app.register(openInferenceRoutes, options);
-  return app;
 }
 
 async function refuseContentEncoding(request: FastifyRequest): Promise<void> {
