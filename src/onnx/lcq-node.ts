@@ -225,7 +225,7 @@ class NodeReader {
   private ints(name: string, count: number, low: number): readonly number[] {
     const values = intsAttribute(this.node, name);
     if (values.length !== count || values.some((value) => value < low || value > MAX_SIZE)) {
-      throw this.error(`attribute '${name}' is [${values}], must be ${count} sizes from ${low}`);
+      throw this.error(`attribute '${name}' must be ${count} sizes from ${low} on`);
     }
     return values;
   }

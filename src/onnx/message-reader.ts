@@ -191,9 +191,7 @@ function decodeTensor(message: TensorMessage, where: string): TensorData {
   const { raw_data: raw } = message;
   const data = raw && Object.hasOwn(message, 'raw_data') ? raw : typedData(message, dtype);
   if (data.byteLength !== elementCount(shape) * ITEM_SIZES[dtype]) {
-    throw invalid(
-      `${where}: shape [${shape}] of ${dtype} does not fit its ${data.byteLength} bytes`,
-    );
+    throw invalid(`${where}: its ${data.byteLength} bytes of ${dtype} do not fit its shape`);
   }
   return { dtype, shape, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }

@@ -96,10 +96,10 @@ function checkTensor(where: string, { dtype, shape, data }: TensorData): void {
     throw new LcqError('UNSUPPORTED', `${where}: constants of strings are not supported`);
   }
   if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
-    throw invalid(`${where}: [${shape}] is not a shape`);
+    throw invalid(`${where}: its shape has sizes that are negative or not exact`);
   }
   if (data.byteLength !== elementCount(shape) * ITEM_SIZES[dtype]) {
-    throw invalid(`${where}: [${shape}] of ${dtype} does not fit its ${data.byteLength} bytes`);
+    throw invalid(`${where}: its ${data.byteLength} bytes of ${dtype} do not fit its shape`);
   }
 }
 
