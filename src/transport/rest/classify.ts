@@ -27,11 +27,11 @@ export async function classifyRoutes(
     return sendJson(reply, await service.classify({ model, version, image, topK }, caller));
   };
   // `::` stands for a colon; the pattern keeps the colon out of the parameter.
-  endpoint(app, 'POST', '/v1/models/:model(^[^:/]+)::classify', classify, 'classify');
+  endpoint(app, 'POST', '/v1/models/:model(^[^:]+)::classify', classify, 'classify');
   endpoint(
     app,
     'POST',
-    '/v1/models/:model/versions/:version(^[^:/]+)::classify',
+    '/v1/models/:model/versions/:version(^[^:]+)::classify',
     classify,
     'classify',
   );
@@ -56,11 +56,17 @@ async function readImage(request: FastifyRequest): Promise<Uint8Array> {
 
 async function readForm(request: FastifyRequest): Promise<Uint8Array> {
   let image: Uint8Array | undefined;
-  for await (const part of request.parts()) {
-    if (part.type !== 'file') continue;
-    // Every file has to be read, or the form never ends.
-    const bytes = await part.toBuffer();
-    if (part.fieldname === 'image') image = bytes;
+  try {
+    for await (const part of request.parts()) {
+      if (part.type !== 'file') continue;
+      // Every file has to be read, or the form never ends.
+      const bytes = await part.toBuffer();
+      if (part.fieldname === 'image') image = bytes;
+    }
+  } catch (cause) {
+    // The limits' errors say what they are; all others come from the parser.
+    if ((cause as { statusCode?: number }).statusCode !== undefined) throw cause;
+    throw new LcqError('INVALID_ARGUMENT', 'the multipart form is malformed', { cause });
   }
   if (image !== undefined) return image;
   throw new LcqError('INVALID_ARGUMENT', "the form has no file field 'image'");

@@ -16,7 +16,7 @@ const bodySchema = z.object({
       datatype: z.string(),
       shape: z.array(z.int().min(0)),
       parameters,
-      data: z.unknown(),
+      data: z.unknown().optional(),
     }),
   ),
   outputs: z.array(z.object({ name: z.string(), parameters })).optional(),

@@ -1,0 +1,149 @@
+import { fileURLToPath } from 'node:url';
+import * as grpc from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import sharp from 'sharp';
+import { configSchema, type ServerConfig } from '../../src/config/schema.js';
+import { type RunningServer, startServer } from '../../src/main.js';
+import { createLogger } from '../../src/observability/logger.js';
+import { type ColourSession, colourSession, withColourRepository } from '../serving/colour-model.js';
+
+export interface ServerUnderTest {
+  readonly server: RunningServer;
+  readonly session: ColourSession;
+  /** Of the REST port. */
+  readonly url: string;
+  readonly vision: GrpcClient;
+  readonly inference: GrpcClient;
+  metrics(): Promise<string>;
+}
+
+/** Runs a server of the colour model on free ports of 127.0.0.1 with real clients, and stops it afterwards. */
+export async function withServer<T>(
+  use: (context: ServerUnderTest) => Promise<T>,
+  settings: Partial<ServerConfig> = {},
+  session = colourSession(),
+): Promise<T> {
+  return withColourRepository(async (modelRepository) => {
+    const config = configSchema.parse({ ...TEST_SETTINGS, modelRepository, ...settings });
+    const server = await startServer(config, {
+      openSession: async () => session,
+      log: createLogger('silent'),
+    });
+    const { http, grpc: grpcPort, metrics } = server.ports;
+    const vision = new GrpcClient('lcq.v1.Vision', grpcPort);
+    const inference = new GrpcClient('inference.GRPCInferenceService', grpcPort);
+    try {
+      await server.ready;
+      session.batches.length = 0;
+      return await use({
+        server,
+        session,
+        url: `http://127.0.0.1:${http}`,
+        vision,
+        inference,
+        metrics: async () => (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text(),
+      });
+    } finally {
+      vision.close();
+      inference.close();
+      await server.close();
+    }
+  });
+}
+
+export const TEST_SETTINGS = {
+  host: '127.0.0.1',
+  httpPort: 0,
+  grpcPort: 0,
+  metricsPort: 0,
+  threads: 1,
+};
+
+const definition = loadSync(['open_inference.proto', 'vision.proto'], {
+  includeDirs: [fileURLToPath(new URL('../../../proto/', import.meta.url))],
+  keepCase: true,
+  defaults: true,
+  longs: Number,
+});
+
+export interface RestReply {
+  readonly status: number;
+  readonly type: string | null;
+  readonly headers: Headers;
+  readonly bytes: Buffer;
+  /** Of a JSON reply. */
+  // biome-ignore lint/suspicious/noExplicitAny: responses have no types here, tests say what they expect
+  readonly json: any;
+}
+
+/** A request to the REST port; a body means POST unless `init` says otherwise. */
+export async function rest(
+  url: string,
+  body?: Uint8Array | string | FormData,
+  init: RequestInit = {},
+): Promise<RestReply> {
+  const method = body === undefined ? 'GET' : 'POST';
+  const response = await fetch(url, { method, ...init, ...(body === undefined ? {} : { body }) });
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const type = response.headers.get('content-type');
+  const json = type === 'application/json' ? JSON.parse(bytes.toString()) : undefined;
+  return { status: response.status, type, headers: response.headers, bytes, json };
+}
+
+/** A client by method name; messages are plain objects with the field names of the .proto files. */
+export class GrpcClient {
+  readonly #service: grpc.ServiceDefinition;
+  readonly #client: grpc.Client;
+
+  constructor(service: string, port: number) {
+    this.#service = definition[service] as unknown as grpc.ServiceDefinition;
+    this.#client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
+      'grpc.max_receive_message_length': -1,
+    });
+  }
+
+  /** Resolves to the response; rejects with a grpc.ServiceError. */
+  // biome-ignore lint/suspicious/noExplicitAny: responses have no types here, tests say what they expect
+  call(method: string, request: object, options: grpc.CallOptions = {}): Promise<any> {
+    return new Promise((resolve, reject) => {
+      this.start(method, request, options, (error, response) =>
+        error === null ? resolve(response) : reject(error),
+      );
+    });
+  }
+
+  /** The same with a callback, for calls that are cancelled. */
+  start(
+    method: string,
+    request: object,
+    options: grpc.CallOptions,
+    callback: grpc.requestCallback<unknown>,
+  ): grpc.ClientUnaryCall {
+    const { path, requestSerialize, responseDeserialize } = this.#service[method];
+    return this.#client.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      new grpc.Metadata(),
+      options,
+      callback,
+    );
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+/** An encoded picture of one colour. */
+export async function solidImage(
+  [r, g, b]: readonly [number, number, number],
+  format: 'jpeg' | 'png' | 'webp' = 'png',
+  width = 8,
+  height = 8,
+): Promise<Buffer> {
+  return sharp({ create: { width, height, channels: 3, background: { r, g, b } } })
+    .toFormat(format)
+    .toBuffer();
+}
