@@ -3,8 +3,10 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { LcqError } from '../errors.js';
+import { TRAINING_DOMAIN } from '../onnx/domains.js';
+import type { Graph } from '../onnx/graph.js';
 import { calibrateClips, observe } from '../quantization/calibrate.js';
-import { exportModel, rangedValues } from '../quantization/export.js';
+import { exportModel } from '../quantization/export.js';
 import {
   DEFAULT_CELLS,
   DEFAULT_INTERVALS,
@@ -12,12 +14,11 @@ import {
   parseBits,
 } from '../quantization/insert.js';
 import { fullPrecisionModel, publish } from '../quantization/publish.js';
+import { rangedValues } from '../quantization/residual-stream.js';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from '../training/checkpoint.js';
 import { type LabelledImages, readImageFolder } from '../training/image-folder.js';
 import { cifarResNet } from '../training/networks/resnet.js';
 import { accuracyOf, type StepReport, type TrainingSettings, train } from '../training/trainer.js';
-import { TRAINING_DOMAIN } from '../onnx/domains.js';
-import type { Graph } from '../onnx/graph.js';
 import { createProgress } from './progress.js';
 
 const IMAGE_SIZE = 32;
@@ -80,7 +81,10 @@ async function run(options: Options): Promise<void> {
     ? await readCheckpoint(checkpointPath)
     : await initial(options, images, settings);
   if (start.classes.join() !== images.classes.join()) {
-    throw new LcqError('INVALID_ARGUMENT', `--data has other classes than the checkpoint: ${images.classes}`);
+    throw new LcqError(
+      'INVALID_ARGUMENT',
+      `--data has other classes than the checkpoint: ${images.classes}`,
+    );
   }
   const effective = JSON.parse(start.settings) as TrainingSettings;
   const teacher = options.teacher ? await readCheckpoint(options.teacher) : undefined;

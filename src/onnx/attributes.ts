@@ -27,7 +27,11 @@ export function floatAttribute(node: Node, name: string, fallback?: number): num
   throw wrong(node, name, 'a float');
 }
 
-export function intsAttribute(node: Node, name: string, fallback?: readonly number[]): readonly number[] {
+export function intsAttribute(
+  node: Node,
+  name: string,
+  fallback?: readonly number[],
+): readonly number[] {
   const value = find(node, name);
   if (value && 'ints' in value) return value.ints;
   if (!value && fallback !== undefined) return fallback;

@@ -1,3 +1,4 @@
+import { elementCount } from './elements.js';
 import type { Attribute, DataType, Graph, Node, TensorData } from './graph.js';
 
 /** A value of a graph under construction: every size is known. */
@@ -6,8 +7,6 @@ export interface Value {
   readonly dtype: DataType;
   readonly shape: readonly number[];
 }
-
-export const elementCount = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Plain numbers stand for ints, arrays for int lists, strings for strings; floats are written out. */
 type AttributeShorthand = number | readonly number[] | string | Attribute;
@@ -79,9 +78,7 @@ export class GraphBuilder {
       domain,
       inputs: inputs.map((v) => v?.name ?? ''),
       outputs: values.map((v) => v.name),
-      attributes: Object.fromEntries(
-        Object.entries(attributes).map(([k, v]) => [k, attribute(v)]),
-      ),
+      attributes: Object.fromEntries(Object.entries(attributes).map(([k, v]) => [k, attribute(v)])),
     };
     this.graph.nodes.push(node);
     return values;
@@ -162,7 +159,13 @@ export class GraphBuilder {
   }
 
   cast(x: Value, dtype: 'float32' | 'int32' | 'int64'): Value {
-    return this.node('Cast', [x], x.shape, { to: { float32: 1, int32: 6, int64: 7 }[dtype] }, dtype);
+    return this.node(
+      'Cast',
+      [x],
+      x.shape,
+      { to: { float32: 1, int32: 6, int64: 7 }[dtype] },
+      dtype,
+    );
   }
 
   reshape(x: Value, shape: readonly number[]): Value {
@@ -233,7 +236,11 @@ export class GraphBuilder {
 
   matmul(a: Value, b: Value): Value {
     const batch = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2));
-    return this.node('MatMul', [a, b], [...batch, a.shape.at(-2) as number, b.shape.at(-1) as number]);
+    return this.node(
+      'MatMul',
+      [a, b],
+      [...batch, a.shape.at(-2) as number, b.shape.at(-1) as number],
+    );
   }
 
   /** `a . b^T` over the last two axes without a copy (com.microsoft.FusedMatMul). */
@@ -253,7 +260,9 @@ export class GraphBuilder {
     const [m, , kh, kw] = w.shape;
     const { strides, pads, dilations, group } = geometry;
     const out = (size: number, k: number, axis: number) =>
-      Math.floor((size + pads[axis] + pads[axis + 2] - dilations[axis] * (k - 1) - 1) / strides[axis]) + 1;
+      Math.floor(
+        (size + pads[axis] + pads[axis + 2] - dilations[axis] * (k - 1) - 1) / strides[axis],
+      ) + 1;
     return this.node('Conv', [x, w], [n, m, out(h, kh, 0), out(width, kw, 1)], {
       kernel_shape: [kh, kw],
       strides,

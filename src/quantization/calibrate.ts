@@ -45,7 +45,10 @@ export async function observe(
       const values = await executor.run(pixels);
       names.forEach((name, i) => {
         const value = values[`tap${i}`];
-        largest.set(name, value.reduce((a, v) => Math.max(a, Math.abs(v)), largest.get(name) ?? 0));
+        largest.set(
+          name,
+          value.reduce((a, v) => Math.max(a, Math.abs(v)), largest.get(name) ?? 0),
+        );
         const sample = samples.get(name) as number[];
         for (let s = 0; s < SAMPLES; s++) sample.push(value[random.integer(value.length)]);
       });
@@ -73,7 +76,14 @@ function withTaps(graph: Graph, names: readonly string[], shape: readonly number
     b.output(`tap${i}`, values.get(name) as Value);
   });
   const opsets = { '': 18, 'com.microsoft': 1 };
-  return { irVersion: 8, producer: 'lcq-serving', opsets, graph: b.graph, functions: [], metadata: {} };
+  return {
+    irVersion: 8,
+    producer: 'lcq-serving',
+    opsets,
+    graph: b.graph,
+    functions: [],
+    metadata: {},
+  };
 }
 
 /**

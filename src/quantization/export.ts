@@ -3,9 +3,22 @@ import { intAttribute, intsAttribute } from '../onnx/attributes.js';
 import { LCQ_DOMAIN } from '../onnx/domains.js';
 import { elementsOf, tensorOf } from '../onnx/elements.js';
 import type { Attribute, Graph, Model, Node, TensorData } from '../onnx/graph.js';
-import { accumulatorThresholds, type FoldedNorm, foldNorm, realThresholds, streamThresholds } from './fold.js';
-import { channelsLast, gridOf, type LayerWeights, layerWeights, negateChannels } from './layer-weights.js';
+import {
+  accumulatorThresholds,
+  type FoldedNorm,
+  foldNorm,
+  realThresholds,
+  streamThresholds,
+} from './fold.js';
+import {
+  channelsLast,
+  gridOf,
+  type LayerWeights,
+  layerWeights,
+  negateChannels,
+} from './layer-weights.js';
 import { LCQ_OPSET_VERSION, lcqFunctions, STANDARD_OPSET_VERSION } from './op-functions.js';
+import { rangedValues, residualOf, streamOf } from './residual-stream.js';
 import { Topology, unsupported } from './topology.js';
 
 const IR_VERSION = 10;
@@ -14,31 +27,6 @@ const STREAM_MAX = 32767;
 /** The part of the stream's range that calibration fills: test images may go a little beyond training ones. */
 const STREAM_FILL = 0.75;
 const POOL_STEPS = 255;
-
-/** Values whose range the exporter must know: the residual stream at each of its points, and the pooled features. */
-export function rangedValues(graph: Graph): { readonly streams: string[]; readonly pooled: string } {
-  const topology = new Topology(graph);
-  const pool = graph.nodes.find((node) => node.opType === 'GlobalAveragePool');
-  if (!pool) throw new TypeError('the network has no global average pooling');
-  const streams = graph.nodes
-    .filter((node) => node.opType === 'BatchNormalization')
-    .map((norm) => streamOf(topology, norm))
-    .filter((stream) => stream !== undefined);
-  return { streams: [...new Set(streams)], pooled: pool.outputs[0] };
-}
-
-/** The stream value that a normalized convolution ends in; undefined if it ends in codes at once. */
-function streamOf(topology: Topology, norm: Node): string | undefined {
-  let value = norm.outputs[0];
-  for (let readers = topology.readers(value); readers.length === 1; readers = topology.readers(value)) {
-    const [reader] = readers;
-    if (reader.opType === 'Quantize' && value === norm.outputs[0]) return undefined;
-    if (reader.opType !== 'Add' && reader.opType !== 'Relu') break;
-    value = reader.outputs[0];
-    if (reader.opType === 'Relu') break;
-  }
-  return value;
-}
 
 /**
  * Turns a trained, quantized classifier (see insert.ts) into a model of `lcq` operators: weights packed, batch
@@ -108,7 +96,8 @@ class Exporter {
 
   private rangeOf(name: string): number {
     const range = this.ranges.get(name);
-    if (range === undefined || !(range > 0)) throw new TypeError(`no range was observed for '${name}'`);
+    if (range === undefined || !(range > 0))
+      throw new TypeError(`no range was observed for '${name}'`);
     return range;
   }
 
@@ -128,12 +117,21 @@ class Exporter {
   }
 
   /** Weights, levels and geometry, the part that all convolutions share. */
-  private operands(name: string, x: string, weights: LayerWeights, order: Uint8Array, inputLevels: Uint8Array) {
+  private operands(
+    name: string,
+    x: string,
+    weights: LayerWeights,
+    order: Uint8Array,
+    inputLevels: Uint8Array,
+  ) {
     const packed = packCodes(order, weights.bits);
     return [
       x,
       this.tensor(`${name}.weight`, tensorOf('uint8', [packed.length], packed)),
-      this.tensor(`${name}.weight_levels`, tensorOf('int8', [weights.levels.length], weights.levels)),
+      this.tensor(
+        `${name}.weight_levels`,
+        tensorOf('int8', [weights.levels.length], weights.levels),
+      ),
       this.tensor(`${name}.input_levels`, tensorOf('uint8', [inputLevels.length], inputLevels)),
     ];
   }
@@ -207,17 +205,19 @@ class Exporter {
       this.tensor(`${name}.bias`, tensorOf('float32', [m], bias)),
     ];
     let value = norm.outputs[0];
-    const add = this.soleReader(value, 'Add');
+    const add = this.topology.soleReader(value, 'Add');
     const other = add?.inputs.find((operand) => operand !== value);
-    const residual = other === undefined ? undefined : this.residual(other, m);
+    const residual = other && residualOf(this.topology, other, m, this.emittedStreams);
     if (add && residual) {
       inputs.push(residual.stream);
       value = add.outputs[0];
     }
-    const relu = this.soleReader(value, 'Relu');
+    const relu = this.topology.soleReader(value, 'Relu');
     if (relu) value = relu.outputs[0];
     const { codes, thresholds } = this.streamCodes(value);
-    inputs.push(this.tensor(`${name}.stream_thresholds`, tensorOf('int32', [thresholds.length], thresholds)));
+    inputs.push(
+      this.tensor(`${name}.stream_thresholds`, tensorOf('int32', [thresholds.length], thresholds)),
+    );
     const all = {
       ...attributes,
       output_min: { int: relu ? 0 : STREAM_MIN },
@@ -229,41 +229,14 @@ class Exporter {
     this.emittedStreams.add(value);
   }
 
-  private soleReader(value: string, opType: string): Node | undefined {
-    const readers = this.topology.readers(value);
-    return readers.length === 1 && readers[0].opType === opType ? readers[0] : undefined;
-  }
-
   /** The codes that a stream is also read as. */
   private streamCodes(stream: string): { codes: string; thresholds: Int32Array } {
     const quantizers = this.topology.readers(stream).filter((node) => node.opType === 'Quantize');
-    if (quantizers.length > 1) throw unsupported(quantizers[1], `'${stream}' has another quantizer`);
+    if (quantizers.length > 1)
+      throw unsupported(quantizers[1], `'${stream}' has another quantizer`);
     if (!quantizers.length) return { codes: `${stream}.unread`, thresholds: new Int32Array() };
     const reals = realThresholds(gridOf(this.topology, quantizers[0]).grid);
     return { codes: quantizers[0].outputs[0], thresholds: streamThresholds(reals, this.unit) };
-  }
-
-  /** The other operand of an Add, if it is a stream that has been emitted or a parameter-free shortcut of one. */
-  private residual(value: string, channels: number) {
-    if (this.emittedStreams.has(value)) return { stream: value, stride: 1, offset: 0 };
-    const pad = this.topology.producer(value);
-    if (pad?.opType !== 'Pad') return undefined;
-    const slice = this.topology.expect(pad.inputs[0], 'Slice', pad);
-    const list = (name: string) => this.int64List(slice, name);
-    const [starts, , axes, steps] = slice.inputs.slice(1).map(list);
-    const pads = this.int64List(pad, pad.inputs[1]);
-    const forward = starts.every((s) => s === 0) && axes.join() === '2,3' && steps[0] === steps[1];
-    const onlyChannels = pads.every((p, i) => p === 0 || i === 1 || i === 5) && pads[1] + pads[5] < channels;
-    if (!forward || !onlyChannels || !this.emittedStreams.has(slice.inputs[0])) {
-      throw unsupported(pad, 'it is not a strided shortcut with zero channels');
-    }
-    return { stream: slice.inputs[0], stride: steps[0], offset: pads[1] };
-  }
-
-  private int64List(node: Node, name: string): number[] {
-    const tensor = this.source.initializers.get(name);
-    if (!tensor) throw unsupported(node, `'${name}' must be an initializer`);
-    return Array.from(elementsOf(tensor, 'int64'), Number);
   }
 
   private convolutionInput(conv: Node) {

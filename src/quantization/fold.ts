@@ -1,7 +1,7 @@
+import type { QuantizerGrid } from '../lcq/grid.js';
 import { floatAttribute } from '../onnx/attributes.js';
 import { elementsOf } from '../onnx/elements.js';
 import type { Graph, Node } from '../onnx/graph.js';
-import type { QuantizerGrid } from '../lcq/grid.js';
 
 const INT32_MIN = -(2 ** 31);
 const INT32_MAX = 2 ** 31 - 1;
@@ -42,7 +42,10 @@ export function realThresholds({ thresholds, alpha, cells }: QuantizerGrid): Flo
  * Integer thresholds on the accumulator: gain acc + offset >= T exactly when acc >= ceil((T - offset) / gain).
  * @returns [M, S], ascending in each row
  */
-export function accumulatorThresholds({ gain, offset }: FoldedNorm, reals: Float64Array): Int32Array {
+export function accumulatorThresholds(
+  { gain, offset }: FoldedNorm,
+  reals: Float64Array,
+): Int32Array {
   const rows = new Int32Array(gain.length * reals.length);
   gain.forEach((g, m) => {
     reals.forEach((t, i) => {

@@ -21,6 +21,8 @@ export const DEFAULT_CELLS = 1024;
 
 /** Clips that minimise the squared error of uniform levels on a standard normal, as weights are under LWN. */
 const WEIGHT_CLIP: Readonly<Record<LowBits, number>> = { 2: 0.996, 3: 1.758, 4: 2.346 };
+/** Activations are many: a quarter of the batch tells enough of the gradients of their clip and compander. */
+const ACTIVATION_SHARE = 4;
 const LAST_LAYER_STEPS = 127;
 const VARIANCE_FLOOR = 1e-8;
 
@@ -31,7 +33,9 @@ const VARIANCE_FLOOR = 1e-8;
  */
 export function quantizedActivations(graph: Graph): string[] {
   const first = graph.nodes.find((node) => node.opType === 'Conv');
-  const inputs = graph.nodes.filter((n) => n.opType === 'Conv' && n !== first).map((n) => n.inputs[0]);
+  const inputs = graph.nodes
+    .filter((n) => n.opType === 'Conv' && n !== first)
+    .map((n) => n.inputs[0]);
   return [...new Set(inputs)];
 }
 
@@ -127,6 +131,7 @@ class Inserter {
       cells: { int: cells },
       chain: { int: chainGradient ? 1 : 0 },
       cap: { float: signed ? caps.weights : caps.activations },
+      share: { int: signed ? 1 : ACTIVATION_SHARE },
     };
     return this.emit('Quantize', inputs, `${name}.quantized`, attributes, TRAINING_DOMAIN);
   }

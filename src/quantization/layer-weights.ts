@@ -1,10 +1,10 @@
-import { floatAttribute, intAttribute } from '../onnx/attributes.js';
-import { elementsOf } from '../onnx/elements.js';
-import type { Node } from '../onnx/graph.js';
 import type { WeightBits } from '../lcq/bit-packing.js';
 import { gridCode, type QuantizerGrid, quantizerGrid } from '../lcq/grid.js';
 import { symmetricLevels } from '../lcq/levels.js';
 import { normalizeWeights } from '../lcq/weight-normalization.js';
+import { floatAttribute, intAttribute } from '../onnx/attributes.js';
+import { elementsOf } from '../onnx/elements.js';
+import type { Node } from '../onnx/graph.js';
 import type { Topology } from './topology.js';
 import { unsupported } from './topology.js';
 

@@ -27,6 +27,12 @@ export class Topology {
     return this.readersOf.get(value) ?? [];
   }
 
+  /** The only reader of `value` if it is a `opType`. */
+  soleReader(value: string, opType: string): Node | undefined {
+    const readers = this.readers(value);
+    return readers.length === 1 && readers[0].opType === opType ? readers[0] : undefined;
+  }
+
   /** The node that makes `value`, which must be a `opType`. Throws UNSUPPORTED naming the reader otherwise. */
   expect(value: string, opType: string, reader: Node): Node {
     const node = this.producers.get(value);
@@ -36,12 +42,15 @@ export class Topology {
 
   /** The only reader of `value`, which must be a `opType`. Throws UNSUPPORTED naming the producer otherwise. */
   expectReader(value: string, opType: string, producer: Node): Node {
-    const readers = this.readers(value);
-    if (readers.length === 1 && readers[0].opType === opType) return readers[0];
+    const reader = this.soleReader(value, opType);
+    if (reader) return reader;
     throw unsupported(producer, `its output must be read by one ${opType}`);
   }
 }
 
 export function unsupported(node: Node, why: string): LcqError {
-  return new LcqError('UNSUPPORTED', `node '${node.name}' (${node.opType}) cannot be exported: ${why}`);
+  return new LcqError(
+    'UNSUPPORTED',
+    `node '${node.name}' (${node.opType}) cannot be exported: ${why}`,
+  );
 }

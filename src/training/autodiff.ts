@@ -37,7 +37,7 @@ export function lower(
   const updates = new Map<string, Value>();
   const dependent = new Set(wanted);
   const steps: Step[] = [];
-  const valueOf = (name: string): Value => {
+  const lookUp = (name: string): Value => {
     let value = values.get(name);
     if (!value) {
       const tensor = graph.initializers.get(name);
@@ -58,11 +58,14 @@ export function lower(
       builder,
       node,
       training,
-      inputs: node.inputs.map(valueOf),
+      inputs: node.inputs.map(lookUp),
       constant: (i) => {
         const tensor = graph.initializers.get(node.inputs[i]);
         if (tensor) return tensor;
-        throw new LcqError('UNSUPPORTED', `node '${node.name}' (${key}): input ${i} must be constant`);
+        throw new LcqError(
+          'UNSUPPORTED',
+          `node '${node.name}' (${key}): input ${i} must be constant`,
+        );
       },
       update: (i, next) => updates.set(node.inputs[i], next),
     });

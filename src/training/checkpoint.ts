@@ -1,8 +1,8 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { LcqError } from '../errors.js';
+import { TRAINING_DOMAIN } from '../onnx/domains.js';
 import type { Graph, Model } from '../onnx/graph.js';
 import { decodeModel, encodeModel } from '../onnx/serde.js';
-import { TRAINING_DOMAIN } from '../onnx/domains.js';
 import { floatsOf, parametersOf, withParameters } from './parameters.js';
 import { momentumOf } from './step-graph.js';
 

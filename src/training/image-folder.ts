@@ -1,7 +1,6 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import sharp from 'sharp';
 import { LcqError } from '../errors.js';
+import { listClassFolders } from './class-folders.js';
 
 /** Labelled images of one size, decoded once and kept as bytes. */
 export interface LabelledImages {
@@ -15,7 +14,6 @@ export interface LabelledImages {
   readonly width: number;
 }
 
-const IMAGE_FILE = /\.(jpe?g|png|webp)$/i;
 const READERS = 16;
 
 /**
@@ -28,11 +26,11 @@ export async function readImageFolder(
   size: number,
   onProgress: (done: number, total: number) => void = () => {},
 ): Promise<LabelledImages> {
-  const files = await listImages(folder);
-  const classes = [...new Set(files.map((f) => f.className))];
+  const files = await listClassFolders(folder);
+  const classes = [...new Set(files.map(({ label }) => label))];
   const bytes = size * size * 3;
   const pixels = new Uint8Array(files.length * bytes);
-  const labels = Uint16Array.from(files, (f) => classes.indexOf(f.className));
+  const labels = Uint16Array.from(files, ({ label }) => classes.indexOf(label));
   let next = 0;
   let done = 0;
   const reader = async () => {
@@ -43,24 +41,6 @@ export async function readImageFolder(
   };
   await Promise.all(Array.from({ length: READERS }, reader));
   return { pixels, labels, classes, count: files.length, height: size, width: size };
-}
-
-async function listImages(folder: string): Promise<{ className: string; path: string }[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((cause) => {
-    throw new LcqError('NOT_FOUND', `data folder '${folder}' cannot be read`, { cause });
-  });
-  const names = entries.filter((e) => e.isDirectory()).map((e) => e.name).sort();
-  const lists = await Promise.all(
-    names.map(async (className) => {
-      const files = (await readdir(join(folder, className))).filter((f) => IMAGE_FILE.test(f));
-      return files.sort().map((file) => ({ className, path: join(folder, className, file) }));
-    }),
-  );
-  const files = lists.flat();
-  if (!files.length) {
-    throw new LcqError('NOT_FOUND', `data folder '${folder}' has no images in class folders`);
-  }
-  return files;
 }
 
 async function decode(path: string, size: number): Promise<Buffer> {

@@ -1,5 +1,6 @@
-import type { Graph } from '../onnx/graph.js';
 import { TRAINING_DOMAIN } from '../onnx/domains.js';
+import { elementsOf } from '../onnx/elements.js';
+import type { Graph, TensorData } from '../onnx/graph.js';
 
 /** What a trained initializer is for; its optimizer settings follow from that. */
 export type ParameterRole = 'weight' | 'affine' | 'clip' | 'compander' | 'statistic';
@@ -34,13 +35,9 @@ export function parametersOf(graph: Graph): Parameter[] {
   return [...found.values()];
 }
 
-/** The values of an initializer as floats, shared with the graph where alignment allows. */
+/** The values of an initializer as floats: read only. */
 export function floatsOf(graph: Graph, name: string): Float32Array {
-  const tensor = graph.initializers.get(name);
-  if (tensor?.dtype !== 'float32') throw new TypeError(`'${name}' is not a float32 initializer`);
-  const { data } = tensor;
-  const aligned = data.byteOffset % 4 === 0 ? data : Uint8Array.from(data);
-  return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+  return elementsOf(graph.initializers.get(name) as TensorData, 'float32');
 }
 
 /** A graph with some initializers replaced; the original is left as it was. */

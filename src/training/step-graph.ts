@@ -26,7 +26,14 @@ export const nextOf = (name: string): string => `next:${name}`;
 const OPSETS = { '': 18, 'com.microsoft': 1 };
 
 function toModel(graph: Graph): Model {
-  return { irVersion: 8, producer: 'lcq-serving', opsets: OPSETS, graph, functions: [], metadata: {} };
+  return {
+    irVersion: 8,
+    producer: 'lcq-serving',
+    opsets: OPSETS,
+    graph,
+    functions: [],
+    metadata: {},
+  };
 }
 
 /**

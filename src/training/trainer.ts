@@ -85,7 +85,8 @@ export async function train(
       const random = new Random(seed, epoch, within);
       const data = augmentedBatch(images, indices, random, settings.shift, PIXEL_ZERO);
       const target = oneHot(data.labels, classes);
-      if (teacher) blend(target, (await teacher.run(data.pixels)).logits, classes, settings.distillation);
+      if (teacher)
+        blend(target, (await teacher.run(data.pixels)).logits, classes, settings.distillation);
       const { loss, logits } = await executor.step(data, target, rateAt(step, perEpoch, settings));
       if (!Number.isFinite(loss)) {
         throw new LcqError('INTERNAL', `training diverged at step ${step}: the loss is ${loss}`);
@@ -121,7 +122,10 @@ export async function accuracyOf(
 ): Promise<number> {
   const classes = images.classes.length;
   const shape = [batch, images.height, images.width, 3];
-  const executor = await ForwardExecutor.create(buildForwardGraph(checkpoint.graph, shape), threads);
+  const executor = await ForwardExecutor.create(
+    buildForwardGraph(checkpoint.graph, shape),
+    threads,
+  );
   let right = 0;
   try {
     for (let from = 0; from < images.count; from += batch) {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as ort from 'onnxruntime-node';
-import { elementCount, GraphBuilder, type Value } from '../../src/onnx/builder.js';
+import { GraphBuilder, type Value } from '../../src/onnx/builder.js';
+import { elementCount } from '../../src/onnx/elements.js';
 import type { Attribute, Graph, TensorData } from '../../src/onnx/graph.js';
 import { encodeModel } from '../../src/onnx/serde.js';
 import { lower } from '../../src/training/autodiff.js';
@@ -28,30 +29,143 @@ const conv = (stride: number, pads: number[]): Record<string, Attribute> => ({
 });
 
 const CASES: readonly Case[] = [
-  { op: 'Add', shapes: [[2, 3, 4], [3, 1]] },
-  { op: 'Sub', shapes: [[2, 3], [2, 3]] },
+  {
+    op: 'Add',
+    shapes: [
+      [2, 3, 4],
+      [3, 1],
+    ],
+  },
+  {
+    op: 'Sub',
+    shapes: [
+      [2, 3],
+      [2, 3],
+    ],
+  },
   { op: 'Sub', name: 'Sub, broadcast', shapes: [[2, 3, 2], [1]] },
   { op: 'Mul', shapes: [[2, 3, 4], [4]] },
-  { op: 'Div', shapes: [[3, 4], [3, 1]], positive: true },
+  {
+    op: 'Div',
+    shapes: [
+      [3, 4],
+      [3, 1],
+    ],
+    positive: true,
+  },
   { op: 'Sqrt', shapes: [[3, 4]], positive: true },
   { op: 'Relu', shapes: [[4, 5]] },
   { op: 'Transpose', shapes: [[2, 3, 4, 2]], attributes: { perm: ints(0, 3, 1, 2) } },
   { op: 'Flatten', shapes: [[2, 3, 2, 1]], attributes: { axis: { int: 1 } } },
-  { op: 'Slice', shapes: [[2, 2, 6, 6]], lists: [[0, 0], [6, 6], [2, 3], [2, 2]] },
-  { op: 'Slice', name: 'Slice, odd size and a start', shapes: [[1, 2, 7, 5]], lists: [[1, 0], [6, 5], [2, 3], [2, 3]] },
+  {
+    op: 'Slice',
+    shapes: [[2, 2, 6, 6]],
+    lists: [
+      [0, 0],
+      [6, 6],
+      [2, 3],
+      [2, 2],
+    ],
+  },
+  {
+    op: 'Slice',
+    name: 'Slice, odd size and a start',
+    shapes: [[1, 2, 7, 5]],
+    lists: [
+      [1, 0],
+      [6, 5],
+      [2, 3],
+      [2, 3],
+    ],
+  },
   { op: 'Pad', shapes: [[1, 3, 2, 2]], lists: [[0, 2, 0, 1, 0, 1, 0, 0]] },
   { op: 'GlobalAveragePool', shapes: [[2, 3, 4, 5]] },
-  { op: 'ReduceMean', shapes: [[3, 2, 2, 2]], lists: [[0, 1, 2, 3]], attributes: { keepdims: { int: 1 } } },
-  { op: 'ReduceMean', name: 'ReduceMean, axes dropped', shapes: [[3, 2, 4]], lists: [[1]], attributes: { keepdims: { int: 0 } } },
+  {
+    op: 'ReduceMean',
+    shapes: [[3, 2, 2, 2]],
+    lists: [[0, 1, 2, 3]],
+    attributes: { keepdims: { int: 1 } },
+  },
+  {
+    op: 'ReduceMean',
+    name: 'ReduceMean, axes dropped',
+    shapes: [[3, 2, 4]],
+    lists: [[1]],
+    attributes: { keepdims: { int: 0 } },
+  },
   { op: 'Gemm', shapes: [[3, 4], [5, 4], [5]], attributes: { transB: { int: 1 } } },
-  { op: 'Conv', name: 'Conv 3x3, few input channels', shapes: [[2, 3, 9, 9], [4, 3, 3, 3]], attributes: conv(1, [1, 1, 1, 1]) },
-  { op: 'Conv', name: 'Conv 3x3, one product a tap', shapes: [[2, 6, 9, 9], [4, 6, 3, 3]], attributes: conv(1, [1, 1, 1, 1]) },
-  { op: 'Conv', name: 'Conv 3x3, few positions', shapes: [[2, 6, 6, 6], [4, 6, 3, 3]], attributes: conv(1, [1, 1, 1, 1]) },
-  { op: 'Conv', name: 'Conv 3x3 stride 2', shapes: [[2, 6, 18, 18], [4, 6, 3, 3]], attributes: conv(2, [1, 1, 1, 1]) },
-  { op: 'Conv', name: 'Conv 3x3 stride 2, odd size, few positions', shapes: [[2, 5, 7, 7], [3, 5, 3, 3]], attributes: conv(2, [1, 1, 1, 1]) },
-  { op: 'Conv', name: 'Conv 5x5, uneven pads', shapes: [[1, 5, 8, 9], [3, 5, 5, 5]], attributes: conv(1, [2, 1, 0, 2]) },
-  { op: 'Conv', name: 'Conv 1x1', shapes: [[2, 5, 4, 4], [3, 5, 1, 1]], attributes: conv(1, [0, 0, 0, 0]) },
-  { op: 'Conv', name: 'Conv 1x1 stride 2', shapes: [[2, 5, 6, 6], [3, 5, 1, 1]], attributes: conv(2, [0, 0, 0, 0]) },
+  {
+    op: 'Conv',
+    name: 'Conv 3x3, few input channels',
+    shapes: [
+      [2, 3, 9, 9],
+      [4, 3, 3, 3],
+    ],
+    attributes: conv(1, [1, 1, 1, 1]),
+  },
+  {
+    op: 'Conv',
+    name: 'Conv 3x3, one product a tap',
+    shapes: [
+      [2, 6, 9, 9],
+      [4, 6, 3, 3],
+    ],
+    attributes: conv(1, [1, 1, 1, 1]),
+  },
+  {
+    op: 'Conv',
+    name: 'Conv 3x3, few positions',
+    shapes: [
+      [2, 6, 6, 6],
+      [4, 6, 3, 3],
+    ],
+    attributes: conv(1, [1, 1, 1, 1]),
+  },
+  {
+    op: 'Conv',
+    name: 'Conv 3x3 stride 2',
+    shapes: [
+      [2, 6, 18, 18],
+      [4, 6, 3, 3],
+    ],
+    attributes: conv(2, [1, 1, 1, 1]),
+  },
+  {
+    op: 'Conv',
+    name: 'Conv 3x3 stride 2, odd size, few positions',
+    shapes: [
+      [2, 5, 7, 7],
+      [3, 5, 3, 3],
+    ],
+    attributes: conv(2, [1, 1, 1, 1]),
+  },
+  {
+    op: 'Conv',
+    name: 'Conv 5x5, uneven pads',
+    shapes: [
+      [1, 5, 8, 9],
+      [3, 5, 5, 5],
+    ],
+    attributes: conv(1, [2, 1, 0, 2]),
+  },
+  {
+    op: 'Conv',
+    name: 'Conv 1x1',
+    shapes: [
+      [2, 5, 4, 4],
+      [3, 5, 1, 1],
+    ],
+    attributes: conv(1, [0, 0, 0, 0]),
+  },
+  {
+    op: 'Conv',
+    name: 'Conv 1x1 stride 2',
+    shapes: [
+      [2, 5, 6, 6],
+      [3, 5, 1, 1],
+    ],
+    attributes: conv(2, [0, 0, 0, 0]),
+  },
   {
     op: 'BatchNormalization',
     shapes: [[3, 2, 4, 4], [2], [2], [2], [2]],
@@ -91,11 +205,28 @@ async function compile({ op, shapes, lists = [], attributes = {}, wanted }: Case
   const lowered = lower(b, graph, bindings, new Set(differentiated), true);
   const y = lowered.values.get('y') as Value;
   const weights = b.input('weights', y.shape);
-  b.output('sum', b.reduce('Sum', b.mul(y, weights), y.shape.map((_, i) => i)));
+  b.output(
+    'sum',
+    b.reduce(
+      'Sum',
+      b.mul(y, weights),
+      y.shape.map((_, i) => i),
+    ),
+  );
   const gradients = lowered.backward('y', weights);
   for (const name of differentiated) b.output(`d${name}`, gradients.get(name) as Value);
-  const model = { irVersion: 8, producer: 'test', opsets: { '': 18, 'com.microsoft': 1 }, graph: b.graph, functions: [], metadata: {} };
-  const session = await ort.InferenceSession.create(encodeModel(model), { intraOpNumThreads: 1, logSeverityLevel: 3 });
+  const model = {
+    irVersion: 8,
+    producer: 'test',
+    opsets: { '': 18, 'com.microsoft': 1 },
+    graph: b.graph,
+    functions: [],
+    metadata: {},
+  };
+  const session = await ort.InferenceSession.create(encodeModel(model), {
+    intraOpNumThreads: 1,
+    logSeverityLevel: 3,
+  });
   return { session, differentiated, yShape: y.shape };
 }
 
@@ -113,7 +244,9 @@ describe('every row of the gradient table agrees with finite differences', () =>
       const weights = fill(yShape);
       const run = async (changed: Record<string, Float32Array>) => {
         const all = { ...values, ...changed };
-        const feeds: Record<string, ort.Tensor> = { weights: new ort.Tensor('float32', weights, yShape) };
+        const feeds: Record<string, ort.Tensor> = {
+          weights: new ort.Tensor('float32', weights, yShape),
+        };
         row.shapes.forEach((s, i) => {
           if (session.inputNames.includes(`x${i}`)) {
             feeds[`x${i}`] = new ort.Tensor('float32', all[`x${i}`], s);

@@ -4,8 +4,8 @@ import * as ort from 'onnxruntime-node';
 import { gridCode, quantizerGrid } from '../../src/lcq/grid.js';
 import { levelCaps } from '../../src/lcq/levels.js';
 import { lcqGradients, lcqQuantizer } from '../../src/lcq/quantizer.js';
-import { TRAINING_DOMAIN } from '../../src/onnx/domains.js';
 import { GraphBuilder, type Value } from '../../src/onnx/builder.js';
+import { TRAINING_DOMAIN } from '../../src/onnx/domains.js';
 import type { Graph } from '../../src/onnx/graph.js';
 import { encodeModel } from '../../src/onnx/serde.js';
 import { lower } from '../../src/training/autodiff.js';
@@ -56,7 +56,14 @@ async function runInGraph(
   const gradients = lowered.backward('y', upstream);
   for (const name of bindings.keys()) b.output(`d_${name}`, gradients.get(name) as Value);
   const opsets = { '': 18 };
-  const model = { irVersion: 8, producer: 'test', opsets, graph: b.graph, functions: [], metadata: {} };
+  const model = {
+    irVersion: 8,
+    producer: 'test',
+    opsets,
+    graph: b.graph,
+    functions: [],
+    metadata: {},
+  };
   const session = await ort.InferenceSession.create(encodeModel(model), { logSeverityLevel: 3 });
   const tensor = (data: Float32Array) => new ort.Tensor('float32', data, [data.length]);
   const results = await session.run({
@@ -108,10 +115,18 @@ for (const bits of [2, 3, 4]) {
   }
 }
 
-function assertClose(got: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number, what: string) {
+function assertClose(
+  got: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+  what: string,
+) {
   assert.equal(got.length, expected.length);
   for (let i = 0; i < got.length; i++) {
     const allowed = tolerance * (1 + Math.abs(expected[i]));
-    assert.ok(Math.abs(got[i] - expected[i]) <= allowed, `${what}[${i}]: ${got[i]}, not ${expected[i]}`);
+    assert.ok(
+      Math.abs(got[i] - expected[i]) <= allowed,
+      `${what}[${i}]: ${got[i]}, not ${expected[i]}`,
+    );
   }
 }

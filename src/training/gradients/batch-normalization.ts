@@ -1,5 +1,5 @@
 import { floatAttribute } from '../../onnx/attributes.js';
-import { elementCount } from '../../onnx/builder.js';
+import { elementCount } from '../../onnx/elements.js';
 import type { Rule } from './rule.js';
 
 const RUNNING_AVERAGE_KEEP = 0.9;
@@ -15,7 +15,13 @@ export const batchNormalization: Rule = (context) => {
   const channels = x.shape[1];
   const count = elementCount(x.shape) / channels;
   const axes = [0, 2, 3];
-  const normalize = (s: typeof scale, o: typeof bias, mean: typeof scale, variance: typeof scale, eps: number) =>
+  const normalize = (
+    s: typeof scale,
+    o: typeof bias,
+    mean: typeof scale,
+    variance: typeof scale,
+    eps: number,
+  ) =>
     b.node('BatchNormalization', [x, s, o, mean, variance], x.shape, { epsilon: { float: eps } });
   const inverseStd = (variance: typeof scale) =>
     b.unary('Reciprocal', b.unary('Sqrt', b.add(variance, b.scalar(epsilon))));
@@ -31,9 +37,15 @@ export const batchNormalization: Rule = (context) => {
   // Relu: rounding can push the difference below zero.
   const variance = b.unary('Relu', b.sub(meanSquare, b.mul(mean, mean)));
   const average = (old: typeof scale, fresh: typeof scale) =>
-    b.add(b.mul(old, b.scalar(RUNNING_AVERAGE_KEEP)), b.mul(fresh, b.scalar(1 - RUNNING_AVERAGE_KEEP)));
+    b.add(
+      b.mul(old, b.scalar(RUNNING_AVERAGE_KEEP)),
+      b.mul(fresh, b.scalar(1 - RUNNING_AVERAGE_KEEP)),
+    );
   context.update(3, average(runningMean, mean));
-  context.update(4, average(runningVariance, b.mul(variance, b.scalar(count / Math.max(1, count - 1)))));
+  context.update(
+    4,
+    average(runningVariance, b.mul(variance, b.scalar(count / Math.max(1, count - 1)))),
+  );
 
   const pullback = (dy: typeof x) => {
     const inverse = inverseStd(variance);
@@ -45,7 +57,9 @@ export const batchNormalization: Rule = (context) => {
     const dx = () => {
       const gain = b.mul(scale, inverse);
       const slope = b.neg(b.mul(b.mul(gain, b.mul(inverse, dScale)), b.scalar(1 / count)));
-      const offset = b.neg(b.add(b.mul(b.mul(gain, sumDy), b.scalar(1 / count)), b.mul(slope, mean)));
+      const offset = b.neg(
+        b.add(b.mul(b.mul(gain, sumDy), b.scalar(1 / count)), b.mul(slope, mean)),
+      );
       const zeros = b.floats(new Float32Array(channels), [channels]);
       const ones = b.floats(new Float32Array(channels).fill(1), [channels]);
       const affine = normalize(slope, offset, zeros, ones, 0);

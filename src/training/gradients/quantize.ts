@@ -1,12 +1,14 @@
 import { floatAttribute, intAttribute } from '../../onnx/attributes.js';
-import { elementCount, type GraphBuilder, type Value } from '../../onnx/builder.js';
+import type { GraphBuilder, Value } from '../../onnx/builder.js';
+import { elementCount } from '../../onnx/elements.js';
 import type { Rule } from './rule.js';
 
 /**
  * The LCQ quantizer (see src/lcq) as ONNX nodes whose cost does not depend on the number of bits.
  *
  * Inputs x (any shape), alpha [1], theta [K]; attributes bits, signed (0 or 1), cap (the largest integer level), cells
- * (R) and chain (0: dQ/dx = 1 inside the clip; 1: the chain rule through the compander).
+ * (R), chain (0: dQ/dx = 1 inside the clip; 1: the chain rule through the compander) and share (n: the gradients of
+ * alpha and theta are estimated from the first 1/n of the elements; adding up the cells does not run in parallel).
  *
  * v = |x| / alpha is cut into R equal cells. For each cell a small table, computed in the graph from alpha and theta,
  * holds the level and the derivatives, so that the work on each element is one look-up forward and one backward. The
@@ -18,6 +20,7 @@ export const quantize: Rule = ({ builder: b, node, inputs: [x, alpha, theta] }) 
   const signed = intAttribute(node, 'signed') === 1;
   const cells = intAttribute(node, 'cells');
   const chain = intAttribute(node, 'chain', 0) === 1;
+  const share = intAttribute(node, 'share', 1);
   const cap = floatAttribute(node, 'cap');
   const steps = signed ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
   const tables = buildTables(b, theta, { steps, cells, cap, signed });
@@ -47,11 +50,16 @@ export const quantize: Rule = ({ builder: b, node, inputs: [x, alpha, theta] }) 
     const sumsByCell = (): Value => {
       if (sums) return sums;
       const zeros = b.floats(new Float32Array(width), [width]);
-      const all = b.node('ScatterElements', [zeros, index, flat], [width], { axis: 0, reduction: 'add' });
+      const part = [index, flat].map((v) =>
+        share > 1 ? b.slice(v, [0], [0], [Math.floor(count / share)]) : v,
+      );
+      const attributes = { axis: 0, reduction: 'add' };
+      const all = b.node('ScatterElements', [zeros, ...part], [width], attributes);
       const folded = signed
         ? b.sub(b.slice(all, [0], [rows], [width]), b.flip(b.slice(all, [0], [0], [rows]), [0]))
         : all;
-      sums = b.reshape(folded, [1, rows]);
+      const total = share > 1 ? b.mul(folded, b.scalar(share)) : folded;
+      sums = b.reshape(total, [1, rows]);
       return sums;
     };
     const dAlpha = () => {
@@ -92,7 +100,9 @@ function buildTables(
 ): Tables {
   const intervals = theta.shape[0];
   const rows = cells + 1;
-  const centres = Float32Array.from({ length: rows }, (_, r) => (r < cells ? (r + 0.5) / cells : 1));
+  const centres = Float32Array.from({ length: rows }, (_, r) =>
+    r < cells ? (r + 0.5) / cells : 1,
+  );
   // f(v) = sum_k p_k clip(K v - k, 0, 1), and f'(v) = K p_k on interval k.
   const basis = new Float32Array(rows * intervals);
   const intervalOf = new Float32Array(rows * intervals);

@@ -1,6 +1,6 @@
 import { LcqError } from '../../errors.js';
-import { elementCount } from '../../onnx/builder.js';
 import { intAttribute, intsAttribute } from '../../onnx/attributes.js';
+import { elementCount } from '../../onnx/elements.js';
 import type { TensorData } from '../../onnx/graph.js';
 import type { Rule } from './rule.js';
 
@@ -32,7 +32,10 @@ export const slice: Rule = (context) => {
   const axes = inputs.length > 3 ? int64List(context.constant(3)) : starts.map((_, i) => i);
   const steps = inputs.length > 4 ? int64List(context.constant(4)) : starts.map(() => 1);
   if (steps.some((s) => s < 1) || starts.some((s) => s < 0)) {
-    throw new LcqError('UNSUPPORTED', `node '${node.name}' (Slice): only forward slices are trained`);
+    throw new LcqError(
+      'UNSUPPORTED',
+      `node '${node.name}' (Slice): only forward slices are trained`,
+    );
   }
   const y = b.slice(x, axes, starts, ends, steps);
   return {
@@ -77,7 +80,13 @@ export const pad: Rule = (context) => {
   return {
     output: b.pad(x, pads),
     pullback: (dy) => [
-      () => b.slice(dy, axes, pads.slice(0, axes.length), axes.map((i) => pads[i] + x.shape[i])),
+      () =>
+        b.slice(
+          dy,
+          axes,
+          pads.slice(0, axes.length),
+          axes.map((i) => pads[i] + x.shape[i]),
+        ),
       ...inputs.slice(1).map(() => null),
     ],
   };

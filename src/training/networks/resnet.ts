@@ -9,15 +9,21 @@ export const PIXEL_SCALE = 1 / 64;
  * The CIFAR ResNet of He et al. 2015, section 4.2, with parameter-free shortcuts (option A): 6n + 2 layers, n blocks at
  * each of 16, 32 and 64 channels.
  *
- * Input `image` uint8 [N, size, size, 3]; output `logits` float32 [N, classes]. Weights are drawn from He's normal
+ * Input `image` uint8 [N, imageSize, imageSize, 3]; output `logits` float32 [N, classes]. Weights are drawn from He's normal
  * distribution by `seed`. Initializers named *.weight and *.bias are parameters, *.mean and *.variance statistics.
  */
-export function cifarResNet(depth: number, classes: number, size: number, seed: number): Graph {
+export function cifarResNet(
+  depth: number,
+  classes: number,
+  imageSize: number,
+  seed: number,
+): Graph {
   if (!Number.isInteger((depth - 2) / 6) || depth < 8) {
     throw new RangeError(`a CIFAR ResNet has 6n + 2 layers, not ${depth}`);
   }
   const net = new NetworkWriter(new Random(seed));
-  let x = net.normalizedImage('image', size);
+  let x = net.normalizedImage('image', imageSize);
+  let size = imageSize;
   x = net.relu('stem', net.convolution('stem', x, 3, 16, 1));
   let channels = 16;
   let block = 0;
@@ -25,7 +31,10 @@ export function cifarResNet(depth: number, classes: number, size: number, seed: 
     for (let i = 0; i < (depth - 2) / 6; i++, block++) {
       const name = `block${block}`;
       const stride = width === channels ? 1 : 2;
-      let y = net.relu(`${name}.conv1`, net.convolution(`${name}.conv1`, x, channels, width, stride));
+      let y = net.relu(
+        `${name}.conv1`,
+        net.convolution(`${name}.conv1`, x, channels, width, stride),
+      );
       y = net.convolution(`${name}.conv2`, y, width, width, 1);
       const shortcut = stride === 1 ? x : net.shortcut(name, x, size, (width - channels) / 2);
       x = net.relu(name, net.add(name, y, shortcut));
@@ -94,7 +103,11 @@ class NetworkWriter {
   /** 3x3 convolution with padding 1, then batch normalization. */
   convolution(name: string, x: string, channels: number, width: number, stride: number): string {
     const deviation = Math.sqrt(2 / (channels * 9));
-    const weight = this.floats(`${name}.weight`, [width, channels, 3, 3], () => this.random.normal() * deviation);
+    const weight = this.floats(
+      `${name}.weight`,
+      [width, channels, 3, 3],
+      () => this.random.normal() * deviation,
+    );
     const y = this.node('Conv', [x, weight], `${name}.conv`, {
       kernel_shape: { ints: [3, 3] },
       strides: { ints: [stride, stride] },
@@ -141,7 +154,11 @@ class NetworkWriter {
     const pooled = this.node('GlobalAveragePool', [x], 'pool');
     const flat = this.node('Flatten', [pooled], 'features', { axis: { int: 1 } });
     const deviation = Math.sqrt(1 / channels);
-    const weight = this.floats(`${name}.weight`, [classes, channels], () => this.random.normal() * deviation);
+    const weight = this.floats(
+      `${name}.weight`,
+      [classes, channels],
+      () => this.random.normal() * deviation,
+    );
     const bias = this.floats(`${name}.bias`, [classes], () => 0);
     this.node('Gemm', [flat, weight, bias], 'logits', { transB: { int: 1 } });
     this.graph.outputs.push({ name: 'logits', type: { dtype: 'float32', shape: ['N', classes] } });
