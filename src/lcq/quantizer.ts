@@ -8,7 +8,7 @@ import {
   outputInterval,
 } from './compander.js';
 import { companderLevels, snapLevels } from './levels.js';
-import { uniformCode, uniformSteps } from './uniform-quantizer.js';
+import { quantizeUniform, uniformCode, uniformSteps } from './uniform-quantizer.js';
 
 /**
  * The LCQ quantizer (arXiv 2103.07156, section 3):
@@ -108,7 +108,7 @@ export function lcqGradients(
   const sign = Math.sign(x);
   const v = Math.abs(x) / alpha;
   if (v >= 1) return { dx: 0, dAlpha: sign, dTheta };
-  const yq = uniformCode(compress(f, v), steps) / steps;
+  const yq = quantizeUniform(compress(f, v), steps);
   const outputSlope = f.slopes[outputInterval(f, yq)];
   const dx = inputGradient === 'identity' ? 1 : f.slopes[inputInterval(f, v)] / outputSlope;
   const dAlpha = (lcqQuantize(quantizer, x) - x * dx) / alpha;

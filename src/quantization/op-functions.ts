@@ -85,7 +85,8 @@ function asVector(body: FunctionBody, scalar: string): string {
 /**
  * The packed stream as weight levels + 128, `uint8` of shape `weight_shape`: bytes to bits, spare bits cut off, bits
  * to codes, codes to levels. The offset is undone by a zero point of 128: on CPUs without VNNI an u8 x s8 product
- * saturates in onnxruntime, u8 x u8 does not.
+ * saturates in onnxruntime, u8 x u8 does not. All of it is constant, so the runtime computes it once, when a session is
+ * created.
  */
 function unpackedWeights(body: FunctionBody): string {
   const shape = body.attribute('weight_shape', 'ints');
