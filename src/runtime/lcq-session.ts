@@ -10,7 +10,7 @@ import {
   type NativeSpec,
 } from './addon.js';
 import { elementType } from './element-types.js';
-import { nativeError } from './native-error.js';
+import { openError, runError } from './native-error.js';
 import type { ModelSession, Tensor, TensorSpec } from './session.js';
 
 export interface LcqSessionOptions {
@@ -60,7 +60,7 @@ async function open(
   try {
     return await addon.createSession(source, options);
   } catch (thrown) {
-    throw nativeError(thrown, 'the model cannot be loaded');
+    throw openError(thrown);
   }
 }
 
@@ -99,7 +99,7 @@ class AddonSession implements LcqSession {
         ]),
       );
     } catch (thrown) {
-      throw nativeError(thrown, 'the model cannot be run');
+      throw runError(thrown);
     }
   }
 

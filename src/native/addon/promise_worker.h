@@ -42,14 +42,14 @@ class PromiseWorker : public Napi::AsyncWorker {
     }
   }
 
-  /// The error's `status` is ONNX Runtime's code.
+  /// The error's `status` is ONNX Runtime's code, 0 where the error is not its.
   void OnError(const Napi::Error& error) final {
     error.Value().Set("status", Napi::Number::New(Env(), status_));
     deferred_.Reject(error.Value());
   }
 
   Napi::Promise::Deferred deferred_;
-  int32_t status_ = ort::kFail;
+  int32_t status_ = 0;
 };
 
 }  // namespace lcq

@@ -7,10 +7,14 @@ namespace lcq::ort {
 
 namespace {
 
+/// Whatever fails is reported by its status: it need not be on the standard error too.
+constexpr int32_t kLogFatalOnly = 4;
+
 SessionOptionsPtr make_options(const ModelOptions& options, OpDomain* domain) {
   SessionOptions* raw = nullptr;
   check(CreateSessionOptions(&raw));
   SessionOptionsPtr session_options(raw);
+  check(SetSessionLogSeverityLevel(raw, kLogFatalOnly));
   check(SetIntraOpNumThreads(raw, options.threads));
   for (const auto& [key, value] : options.config) {
     check(AddSessionConfigEntry(raw, key.c_str(), value.c_str()));
