@@ -1,7 +1,7 @@
 import { LcqError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
-import type { ModelDefinition } from '../repository/repository.js';
 import type { ModelRegistry } from '../repository/registry.js';
+import type { ModelDefinition } from '../repository/repository.js';
 import type { ModelSession } from '../runtime/session.js';
 import { Servable, type ServableOptions } from './servable.js';
 

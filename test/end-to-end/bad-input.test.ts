@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { crc32, deflateSync } from 'node:zlib';
 import { test } from 'node:test';
+import { crc32, deflateSync } from 'node:zlib';
 import { ERROR_CODES, type ErrorCode } from '../../src/errors.js';
 import { rest, type ServerUnderTest, solidImage, withServer } from './server-under-test.js';
 
@@ -173,14 +173,42 @@ test('wrong paths, verbs, types and encodings each have their status', () =>
       ['/v2/models/colours/infer', '', { method: 'DELETE' }, 405, 'METHOD_NOT_ALLOWED'],
       ['/v2/health/live', '', {}, 405, 'METHOD_NOT_ALLOWED'],
       ['/v2', '', {}, 405, 'METHOD_NOT_ALLOWED'],
-      ['/v1/models/colours:classify', 'x', { headers: { 'content-type': 'text/plain' } }, 415, 'UNSUPPORTED_MEDIA_TYPE'],
-      ['/v1/models/colours:classify', 'x', { headers: { 'content-encoding': 'gzip' } }, 415, 'UNSUPPORTED_MEDIA_TYPE'],
-      ['/v1/models/colours:classify', 'x', { headers: { 'content-type': 'multipart/form-data' } }, 400, 'INVALID_ARGUMENT'],
-      ['/v1/models/colours:classify', '--b\r\nbroken', { headers: { 'content-type': 'multipart/form-data; boundary=b' } }, 400, 'INVALID_ARGUMENT'],
+      [
+        '/v1/models/colours:classify',
+        'x',
+        { headers: { 'content-type': 'text/plain' } },
+        415,
+        'UNSUPPORTED_MEDIA_TYPE',
+      ],
+      [
+        '/v1/models/colours:classify',
+        'x',
+        { headers: { 'content-encoding': 'gzip' } },
+        415,
+        'UNSUPPORTED_MEDIA_TYPE',
+      ],
+      [
+        '/v1/models/colours:classify',
+        'x',
+        { headers: { 'content-type': 'multipart/form-data' } },
+        400,
+        'INVALID_ARGUMENT',
+      ],
+      [
+        '/v1/models/colours:classify',
+        '--b\r\nbroken',
+        { headers: { 'content-type': 'multipart/form-data; boundary=b' } },
+        400,
+        'INVALID_ARGUMENT',
+      ],
     ];
     for (const [path, body, init, status, code] of cases) {
       const reply = await rest(`${url}${path}`, body, init);
-      assert.deepEqual([reply.status, reply.type, reply.json.code], [status, 'application/json', code], path);
+      assert.deepEqual(
+        [reply.status, reply.type, reply.json.code],
+        [status, 'application/json', code],
+        path,
+      );
       assert.equal(typeof reply.json.error, 'string');
       if (status === 405) assert.ok(reply.headers.get('allow'));
     }

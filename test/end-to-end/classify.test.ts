@@ -39,7 +39,9 @@ test('a multipart form with the file field image is the same', () =>
     form.append('note', 'ignored');
     form.append('image', new Blob([await solidImage(RED)]), 'photo.png');
     const { json } = await rest(`${url}/v1/models/colours/versions/3:classify?topK=1`, form);
-    assert.deepEqual(json.predictions, [{ index: 0, label: 'red', score: json.predictions[0].score }]);
+    assert.deepEqual(json.predictions, [
+      { index: 0, label: 'red', score: json.predictions[0].score },
+    ]);
   }));
 
 test('a form without the field, or with two files, is refused', () =>
@@ -72,7 +74,11 @@ test('topK picks the best; more than there are classes means all; 0 is absent ov
     assert.deepEqual(await labels('?topK=1'), ['red']);
     assert.deepEqual(await labels('?topK=2'), ['red', 'blue']);
     assert.deepEqual(await labels('?topK=999999999'), ['red', 'blue', 'green']);
-    for (const [topK, count] of [[0, 3], [1, 1], [4294967295, 3]]) {
+    for (const [topK, count] of [
+      [0, 3],
+      [1, 1],
+      [4294967295, 3],
+    ]) {
       const reply = await vision.call('Classify', { model: 'colours', image, top_k: topK });
       assert.equal(reply.predictions.length, count);
     }
@@ -86,7 +92,10 @@ test('a large photo is scaled and cropped', () =>
 
 test('requests that arrive together run as one batch, and every caller gets its own answer', () =>
   withServer(async ({ url, vision, session, metrics }) => {
-    const colours = Array.from({ length: 24 }, (_, i) => [i * 10, 255 - i * 10, (i * 53) % 256] as const);
+    const colours = Array.from(
+      { length: 24 },
+      (_, i) => [i * 10, 255 - i * 10, (i * 53) % 256] as const,
+    );
     const images = await Promise.all(colours.map((colour) => solidImage(colour)));
     const alone = [];
     for (const image of images) alone.push((await postImage(url, image)).json);
@@ -99,9 +108,15 @@ test('requests that arrive together run as one batch, and every caller gets its 
       ),
     );
     assert.deepEqual(together, alone);
-    assert.deepEqual(session.batches.slice(0, runsAlone), images.map(() => 1));
+    assert.deepEqual(
+      session.batches.slice(0, runsAlone),
+      images.map(() => 1),
+    );
     const runs = session.batches.slice(runsAlone);
-    assert.equal(runs.reduce((sum, rows) => sum + rows, 0), 24);
+    assert.equal(
+      runs.reduce((sum, rows) => sum + rows, 0),
+      24,
+    );
     assert.ok(Math.max(...runs) > 1 && Math.max(...runs) <= 8, `batches ${runs}`);
     assert.match(await metrics(), /lcq_batch_size_sum\{model="colours",version="3"\} 48/);
   }));

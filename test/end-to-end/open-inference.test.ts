@@ -5,9 +5,12 @@ import { colourLogits } from '../serving/colour-model.js';
 import { rest, solidImage, withServer } from './server-under-test.js';
 
 /** Pixels of `rows` pictures for the colour model, all different. */
-const pixelsOf = (rows: number) => Uint8Array.from({ length: rows * 192 }, (_, i) => (i * 7 + (i >> 5)) % 256);
+const pixelsOf = (rows: number) =>
+  Uint8Array.from({ length: rows * 192 }, (_, i) => (i * 7 + (i >> 5)) % 256);
 const logitsOf = (pixels: Uint8Array) =>
-  Array.from({ length: pixels.length / 192 }, (_, n) => colourLogits(pixels.subarray(n * 192, (n + 1) * 192))).flat();
+  Array.from({ length: pixels.length / 192 }, (_, n) =>
+    colourLogits(pixels.subarray(n * 192, (n + 1) * 192)),
+  ).flat();
 const floats = (bytes: Uint8Array) => [...new Float32Array(Uint8Array.from(bytes).buffer)];
 const prefixed = (image: Buffer) => {
   const length = Buffer.alloc(4);
@@ -60,8 +63,15 @@ test('health and metadata over gRPC', () =>
 test('infer with JSON tensors, nested or flat, with and without id', () =>
   withServer(async ({ url }) => {
     const pixels = pixelsOf(2);
-    const nested = [0, 1].map((n) => [0, 1, 2, 3, 4, 5, 6, 7].map((y) => [...pixels.subarray(n * 192 + y * 24, n * 192 + y * 24 + 24)]));
-    for (const [data, id] of [[[...pixels], undefined], [nested, 'a-1']] as const) {
+    const nested = [0, 1].map((n) =>
+      [0, 1, 2, 3, 4, 5, 6, 7].map((y) => [
+        ...pixels.subarray(n * 192 + y * 24, n * 192 + y * 24 + 24),
+      ]),
+    );
+    for (const [data, id] of [
+      [[...pixels], undefined],
+      [nested, 'a-1'],
+    ] as const) {
       const body = JSON.stringify({
         id,
         model_name: 'ignored',
@@ -82,7 +92,14 @@ test('infer with the binary tensor data extension, both ways', () =>
   withServer(async ({ url }) => {
     const pixels = pixelsOf(3);
     const json = JSON.stringify({
-      inputs: [{ name: 'image', datatype: 'UINT8', shape: [3, 8, 8, 3], parameters: { binary_data_size: 576 } }],
+      inputs: [
+        {
+          name: 'image',
+          datatype: 'UINT8',
+          shape: [3, 8, 8, 3],
+          parameters: { binary_data_size: 576 },
+        },
+      ],
       outputs: [{ name: 'logits', parameters: { binary_data: true } }],
     });
     const body = Buffer.concat([Buffer.from(json), pixels]);
@@ -115,9 +132,13 @@ test('encoded pictures as BYTES are decoded by the server, on both transports', 
     const raw = Buffer.concat(images.map(prefixed));
     // OpenVINO's clients leave binary_data_size out.
     const json = JSON.stringify({ inputs: [{ name: 'image', datatype: 'BYTES', shape: [2] }] });
-    const reply = await rest(`${url}/v2/models/colours/infer`, Buffer.concat([Buffer.from(json), raw]), {
-      headers: { 'inference-header-content-length': String(json.length) },
-    });
+    const reply = await rest(
+      `${url}/v2/models/colours/infer`,
+      Buffer.concat([Buffer.from(json), raw]),
+      {
+        headers: { 'inference-header-content-length': String(json.length) },
+      },
+    );
     assert.deepEqual(reply.json.outputs[0].data, expected);
     const inputs = [{ name: 'image', datatype: 'BYTES', shape: [2] }];
     const request = { model_name: 'colours', id: 'x', inputs, raw_input_contents: [raw] };
@@ -151,27 +172,70 @@ test('wrong tensors are INVALID_ARGUMENT with the same words on both transports'
     const good = { name: 'image', datatype: 'UINT8', shape: [1, 8, 8, 3] };
     const pixels = pixelsOf(1);
     const cases: [object[], Uint8Array[], RegExp][] = [
-      [[], [], /expected 1 inputs but got 0 inputs for model 'colours'.*missing required input\(s\) \[image\]/],
-      [[{ ...good, name: 'picture' }], [pixels], /unexpected inference input 'picture' for model 'colours'/],
+      [
+        [],
+        [],
+        /expected 1 inputs but got 0 inputs for model 'colours'.*missing required input\(s\) \[image\]/,
+      ],
+      [
+        [{ ...good, name: 'picture' }],
+        [pixels],
+        /unexpected inference input 'picture' for model 'colours'/,
+      ],
       [[good, good], [pixels, pixels], /input 'image' already exists in request/],
-      [[{ ...good, datatype: 'FP32' }], [pixels], /inference input 'image' data-type is 'FP32', but model 'colours' expects 'UINT8'/],
+      [
+        [{ ...good, datatype: 'FP32' }],
+        [pixels],
+        /inference input 'image' data-type is 'FP32', but model 'colours' expects 'UINT8'/,
+      ],
       [[{ ...good, datatype: 'NOPE' }], [pixels], /data-type is 'NOPE'/],
-      [[{ ...good, shape: [1, 8, 8, 4] }], [pixels], /unexpected shape for input 'image' for model 'colours'. Expected \[-1,8,8,3\], got \[1,8,8,4\]/],
+      [
+        [{ ...good, shape: [1, 8, 8, 4] }],
+        [pixels],
+        /unexpected shape for input 'image' for model 'colours'. Expected \[-1,8,8,3\], got \[1,8,8,4\]/,
+      ],
       [[{ ...good, shape: [192] }], [pixels], /unexpected shape/],
       [[{ ...good, shape: [0, 8, 8, 3] }], [new Uint8Array(0)], /unexpected shape/],
-      [[{ ...good, shape: [9, 8, 8, 3] }], [pixelsOf(9)], /inference request batch-size must be <= 8 for 'colours'/],
-      [[{ ...good, shape: [2, 8, 8, 3] }], [pixels], /input byte size mismatch for input 'image' for model 'colours'. Expected 384, got 192/],
+      [
+        [{ ...good, shape: [9, 8, 8, 3] }],
+        [pixelsOf(9)],
+        /inference request batch-size must be <= 8 for 'colours'/,
+      ],
+      [
+        [{ ...good, shape: [2, 8, 8, 3] }],
+        [pixels],
+        /input byte size mismatch for input 'image' for model 'colours'. Expected 384, got 192/,
+      ],
       [[good], [pixels, pixels], /unexpected additional input data for model 'colours'/],
-      [[{ ...good, datatype: 'BYTES', shape: [2] }], [prefixed(await solidImage([1, 2, 3]))], /has 1 BYTES elements for shape \[2\]/],
-      [[{ ...good, datatype: 'BYTES', shape: [1] }], [Buffer.from([255, 255, 255, 255, 1])], /BYTES element 0 is longer than the data/],
-      [[{ ...good, datatype: 'BYTES', shape: [1] }], [prefixed(Buffer.from('junk'))], /not a JPEG, PNG or WebP/],
+      [
+        [{ ...good, datatype: 'BYTES', shape: [2] }],
+        [prefixed(await solidImage([1, 2, 3]))],
+        /has 1 BYTES elements for shape \[2\]/,
+      ],
+      [
+        [{ ...good, datatype: 'BYTES', shape: [1] }],
+        [Buffer.from([255, 255, 255, 255, 1])],
+        /BYTES element 0 is longer than the data/,
+      ],
+      [
+        [{ ...good, datatype: 'BYTES', shape: [1] }],
+        [prefixed(Buffer.from('junk'))],
+        /not a JPEG, PNG or WebP/,
+      ],
     ];
     for (const [inputs, raw, message] of cases) {
-      const sized = inputs.map((input, i) => ({ ...input, parameters: { binary_data_size: raw[i].length } }));
+      const sized = inputs.map((input, i) => ({
+        ...input,
+        parameters: { binary_data_size: raw[i].length },
+      }));
       const json = JSON.stringify({ inputs: sized });
-      const reply = await rest(`${url}/v2/models/colours/infer`, Buffer.concat([Buffer.from(json), ...raw]), {
-        headers: { 'inference-header-content-length': String(json.length) },
-      });
+      const reply = await rest(
+        `${url}/v2/models/colours/infer`,
+        Buffer.concat([Buffer.from(json), ...raw]),
+        {
+          headers: { 'inference-header-content-length': String(json.length) },
+        },
+      );
       assert.deepEqual([reply.status, reply.json.code], [400, 'INVALID_ARGUMENT']);
       assert.match(reply.json.error, message);
       const request = { model_name: 'colours', inputs, raw_input_contents: raw };
@@ -187,9 +251,14 @@ test('wrong infer bodies and headers are refused over REST', () =>
     const input = { name: 'image', datatype: 'UINT8', shape: [1, 8, 8, 3] };
     const data = [...pixelsOf(1)];
     const infer = (body: unknown, jsonLength?: string) =>
-      rest(`${url}/v2/models/colours/infer`, typeof body === 'string' ? body : JSON.stringify(body), {
-        headers: jsonLength === undefined ? {} : { 'inference-header-content-length': jsonLength },
-      });
+      rest(
+        `${url}/v2/models/colours/infer`,
+        typeof body === 'string' ? body : JSON.stringify(body),
+        {
+          headers:
+            jsonLength === undefined ? {} : { 'inference-header-content-length': jsonLength },
+        },
+      );
     const cases: [unknown, RegExp, string?][] = [
       ['', /not valid JSON/],
       ['{"inputs":', /not valid JSON/],
@@ -205,9 +274,18 @@ test('wrong infer bodies and headers are refused over REST', () =>
       [{ inputs: [{ ...input, data: data.with(5, 0.5) }] }, /0.5 is not a value of UINT8/],
       [{ inputs: [{ ...input, data: ['x', ...data.slice(1)] }] }, /"x" is not a value of UINT8/],
       [{ inputs: [{ ...input, datatype: 'FP16', data }] }, /Please use the binary data format/],
-      [{ inputs: [{ ...input, data }], outputs: [{ name: 'boxes' }] }, /unexpected inference output 'boxes' for model 'colours'/],
-      [{ inputs: [{ ...input, data }], outputs: [{ name: 'logits' }, { name: 'logits' }] }, /output 'logits' already exists/],
-      [{ inputs: [{ ...input, data: JSON.parse('['.repeat(101) + ']'.repeat(101)) }] }, /nesting depth exceeds/],
+      [
+        { inputs: [{ ...input, data }], outputs: [{ name: 'boxes' }] },
+        /unexpected inference output 'boxes' for model 'colours'/,
+      ],
+      [
+        { inputs: [{ ...input, data }], outputs: [{ name: 'logits' }, { name: 'logits' }] },
+        /output 'logits' already exists/,
+      ],
+      [
+        { inputs: [{ ...input, data: JSON.parse('['.repeat(101) + ']'.repeat(101)) }] },
+        /nesting depth exceeds/,
+      ],
       ['{"inputs":[]}', /header size should be in range \(0, 13\), got: 99/, '99'],
       ['{"inputs":[]}', /header size should be in range \(0, 13\), got: -1/, '-1'],
       ['{"inputs":[]}', /header size should be in range/, '99999999999999999999'],
@@ -215,7 +293,10 @@ test('wrong infer bodies and headers are refused over REST', () =>
       ['{"inputs":[]}xyz', /unexpected additional input data/, '13'],
       [{ inputs: [{ ...input, data, parameters: { binary_data_size: 192 } }] }, /only one of/],
       [{ inputs: [{ ...input, parameters: { binary_data_size: -1 } }] }, /non-negative integer/],
-      [{ inputs: [{ ...input, parameters: { binary_data_size: 192 } }] }, /unexpected size for input 'image', expecting 192 additional bytes/],
+      [
+        { inputs: [{ ...input, parameters: { binary_data_size: 192 } }] },
+        /unexpected size for input 'image', expecting 192 additional bytes/,
+      ],
     ];
     for (const [body, message, jsonLength] of cases) {
       const { status, json } = await infer(body, jsonLength);
@@ -223,7 +304,10 @@ test('wrong infer bodies and headers are refused over REST', () =>
       assert.match(json.error, message);
     }
     const parameters = { classification: 3 };
-    const { status, json } = await infer({ inputs: [{ ...input, data }], outputs: [{ name: 'logits', parameters }] });
+    const { status, json } = await infer({
+      inputs: [{ ...input, data }],
+      outputs: [{ name: 'logits', parameters }],
+    });
     assert.deepEqual([status, json.code], [501, 'UNSUPPORTED']);
   }));
 
@@ -232,11 +316,23 @@ test('wrong contents are refused over gRPC', () =>
     const input = { name: 'image', datatype: 'UINT8', shape: [1, 8, 8, 3] };
     const raw = [pixelsOf(1)];
     const cases: [object, RegExp][] = [
-      [{ inputs: [input] }, /unable to find data for input tensor 'image' for model 'colours' in request/],
-      [{ inputs: [{ ...input, contents: { uint_contents: [1] } }], raw_input_contents: raw }, /contents field must not be specified when using raw_input_contents for 'image'/],
-      [{ inputs: [{ ...input, contents: { fp32_contents: [1] } }] }, /unexpected explicit tensor data for input tensor 'image' for model 'colours' of type 'fp32_contents', expected datatype 'UINT8'/],
+      [
+        { inputs: [input] },
+        /unable to find data for input tensor 'image' for model 'colours' in request/,
+      ],
+      [
+        { inputs: [{ ...input, contents: { uint_contents: [1] } }], raw_input_contents: raw },
+        /contents field must not be specified when using raw_input_contents for 'image'/,
+      ],
+      [
+        { inputs: [{ ...input, contents: { fp32_contents: [1] } }] },
+        /unexpected explicit tensor data for input tensor 'image' for model 'colours' of type 'fp32_contents', expected datatype 'UINT8'/,
+      ],
       [{ inputs: [{ ...input, contents: { uint_contents: [1] } }] }, /Expected 192, got 1/],
-      [{ inputs: [{ ...input, shape: [-1, 8, 8, 3] }], raw_input_contents: raw }, /unexpected shape/],
+      [
+        { inputs: [{ ...input, shape: [-1, 8, 8, 3] }], raw_input_contents: raw },
+        /unexpected shape/,
+      ],
     ];
     for (const [request, message] of cases) {
       await assert.rejects(

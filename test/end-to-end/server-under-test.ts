@@ -5,7 +5,11 @@ import sharp from 'sharp';
 import { configSchema, type ServerConfig } from '../../src/config/schema.js';
 import { type RunningServer, startServer } from '../../src/main.js';
 import { createLogger } from '../../src/observability/logger.js';
-import { type ColourSession, colourSession, withColourRepository } from '../serving/colour-model.js';
+import {
+  type ColourSession,
+  colourSession,
+  withColourRepository,
+} from '../serving/colour-model.js';
 
 export interface ServerUnderTest {
   readonly server: RunningServer;

@@ -90,7 +90,11 @@ describe('training', () => {
     assert.ok((await accuracyOf(full, stripes(50, 2), 16, 1)) > 0.9);
 
     const low = quantizedStart(full);
-    const trained = await train(low, images, settings, { threads: 1, onStep: always, teacher: full });
+    const trained = await train(low, images, settings, {
+      threads: 1,
+      onStep: always,
+      teacher: full,
+    });
     assert.ok((await accuracyOf(trained, stripes(50, 2), 16, 1)) > 0.9);
     for (const { name, role } of parametersOf(low.graph)) {
       if (role === 'weight') continue;
