@@ -33,9 +33,11 @@ async function buildProgram(chosen: string | undefined): Promise<Command> {
 
 function report(thrown: unknown): void {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  // Names in a message may come from a file: control characters must not reach the terminal.
+  const message = error.message.replace(/\p{Cc}+/gu, ' ');
   if (process.env.LCQ_DEBUG) console.error(error);
-  else if (error instanceof LcqError) console.error(`lcq: ${error.code}: ${error.message}`);
-  else console.error(`lcq: ${error.message} (unexpected; LCQ_DEBUG=1 shows where it comes from)`);
+  else if (error instanceof LcqError) console.error(`lcq: ${error.code}: ${message}`);
+  else console.error(`lcq: ${message} (unexpected; LCQ_DEBUG=1 shows where it comes from)`);
 }
 
 // A reader that goes away, as in `lcq inspect model.onnx | head`, ends the command without noise.

@@ -3,16 +3,12 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { LcqError } from '../errors.js';
+import { GRID_CELLS } from '../lcq/grid.js';
 import { TRAINING_DOMAIN } from '../onnx/domains.js';
 import type { Graph } from '../onnx/graph.js';
 import { calibrateClips, observe } from '../quantization/calibrate.js';
 import { exportModel } from '../quantization/export.js';
-import {
-  DEFAULT_CELLS,
-  DEFAULT_INTERVALS,
-  insertQuantizers,
-  parseBits,
-} from '../quantization/insert.js';
+import { DEFAULT_INTERVALS, insertQuantizers, parseBits } from '../quantization/insert.js';
 import { fullPrecisionModel, publish } from '../quantization/publish.js';
 import { rangedValues } from '../quantization/residual-stream.js';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from '../training/checkpoint.js';
@@ -186,7 +182,7 @@ async function quantized(
   const settings = {
     ...bits,
     intervals: DEFAULT_INTERVALS,
-    cells: DEFAULT_CELLS,
+    cells: GRID_CELLS,
     chainGradient: false,
   };
   return insertQuantizers(graph, settings, clips);

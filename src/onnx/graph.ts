@@ -5,8 +5,19 @@
 
 /** Element types that this project reads and writes, by their ONNX names in lower case. */
 export type DataType =
-  | 'float32' | 'float64' | 'float16' | 'int8' | 'uint8' | 'int16' | 'uint16'
-  | 'int32' | 'uint32' | 'int64' | 'uint64' | 'bool' | 'string';
+  | 'float32'
+  | 'float64'
+  | 'float16'
+  | 'int8'
+  | 'uint8'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'uint32'
+  | 'int64'
+  | 'uint64'
+  | 'bool'
+  | 'string';
 
 /** One axis: a size, or the name of a symbolic one. */
 export type Dim = number | string;
@@ -32,7 +43,10 @@ export type Attribute =
   | { readonly floats: readonly number[] }
   | { readonly strings: readonly string[] }
   | { readonly tensor: TensorData }
-  | { readonly ref: string; readonly type: 'int' | 'float' | 'string' | 'ints' | 'floats' | 'tensor' };
+  | {
+      readonly ref: string;
+      readonly type: 'int' | 'float' | 'string' | 'ints' | 'floats' | 'tensor';
+    };
 
 export interface Node {
   readonly name: string;

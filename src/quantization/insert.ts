@@ -1,5 +1,6 @@
 import { LcqError } from '../errors.js';
 import { levelCaps } from '../lcq/levels.js';
+import { VARIANCE_FLOOR } from '../lcq/weight-normalization.js';
 import { TRAINING_DOMAIN } from '../onnx/domains.js';
 import type { Attribute, Graph, Node, TensorData } from '../onnx/graph.js';
 
@@ -17,14 +18,12 @@ export interface QuantizationSettings {
 }
 
 export const DEFAULT_INTERVALS = 16;
-export const DEFAULT_CELLS = 1024;
 
 /** Clips that minimise the squared error of uniform levels on a standard normal, as weights are under LWN. */
 const WEIGHT_CLIP: Readonly<Record<LowBits, number>> = { 2: 0.996, 3: 1.758, 4: 2.346 };
 /** Activations are many: a quarter of the batch tells enough of the gradients of their clip and compander. */
 const ACTIVATION_SHARE = 4;
 const LAST_LAYER_STEPS = 127;
-const VARIANCE_FLOOR = 1e-8;
 
 /**
  * The activations that will be quantized: inputs of all convolutions but those that read the image. A Relu that only
