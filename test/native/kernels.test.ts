@@ -123,6 +123,12 @@ const layers: Readonly<Record<string, ConvChoice>> = {
 
 const shortcuts: Readonly<Record<string, ConvChoice>> = {
   identity: { weightBits: 2, depth: 5, channelsPerGroup: 67 },
+  'all channels of a block but the last': {
+    weightBits: 2,
+    depth: 5,
+    channelsPerGroup: 32,
+    residualChannels: 31,
+  },
   'stride 2, channels padded on both sides': {
     weightBits: 2,
     strides: [2, 2],
