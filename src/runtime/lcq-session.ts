@@ -147,5 +147,9 @@ function nativeFeed(spec: TensorSpec, tensor: Tensor | undefined): NativeFeed {
   if (!(data instanceof type.array) || data.length !== count) {
     throw refuse(`${datatype} [${shape}] takes ${count} elements in a ${type.array.name}`);
   }
+  // Any other byte is no value of C++'s bool.
+  if (datatype === 'BOOL' && (data as Uint8Array).some((byte) => byte > 1)) {
+    throw refuse('BOOL elements must be 0 or 1');
+  }
   return { type: type.number, dims: shape, data };
 }

@@ -184,10 +184,12 @@ for (const { name: set, kernels } of sets) {
       }
     });
 
-    test('work split over three threads', async () => {
-      const choice: ConvChoice = { weightBits: 2, depth: 9, channelsPerGroup: 10, batch: 2 };
-      await checkOn(set, convAddCase(randomConvLayer(choice, randomIntegers(5))), 3);
-    });
+    for (const threads of [0, 3]) {
+      test(`work split over ${threads || 'all'} threads`, async () => {
+        const choice: ConvChoice = { weightBits: 2, depth: 9, channelsPerGroup: 10, batch: 2 };
+        await checkOn(set, convAddCase(randomConvLayer(choice, randomIntegers(5))), threads);
+      });
+    }
 
     test('thresholds that always or never hold', async () => {
       const { attributes, operands } = randomConvLayer({ weightBits: 2 }, randomIntegers(6));

@@ -108,6 +108,13 @@ describe('every data type passes through a session', () => {
     });
   }
 
+  test('BOOL elements other than 0 and 1 do not', async () => {
+    const session = await createLcqSession(standardModel('Identity', 'bool'));
+    const X: Tensor = { datatype: 'BOOL', shape: [1, 3], data: Uint8Array.of(0, 1, 2) };
+    await assert.rejects(session.run({ X }), { code: 'INVALID_ARGUMENT', message: /'X'.*BOOL/ });
+    await session.dispose();
+  });
+
   test('strings do not', async () => {
     await assert.rejects(createLcqSession(standardModel('Identity', 'string')), {
       code: 'UNSUPPORTED',

@@ -1,9 +1,11 @@
 // The module lcq.node: load(), kernels() and createSession().
 #include <napi.h>
 
+#include <mutex>
+
 #include "../kernels/dispatch.h"
 #include "../ort/library.h"
-#include "loaded_model.h"
+#include "self_test.h"
 #include "session_object.h"
 
 namespace lcq {
@@ -25,8 +27,8 @@ class Addon : public Napi::Addon<Addon> {
   Napi::Value load(const Napi::CallbackInfo& info) {
     try {
       const ort::Library& library = ort::load_library(info[0].As<Napi::String>());
-      static const bool tested = (self_test(), true);  // once in the process
-      static_cast<void>(tested);
+      static std::once_flag once;
+      std::call_once(once, self_test);
       return Napi::String::New(info.Env(), library.version);
     } catch (const ort::Error& error) {
       throw Napi::Error::New(info.Env(), error.what());

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "../ops/domain.h"
-#include "../ort/session.h"
+#include "../ort/model.h"
 
 namespace lcq {
 
@@ -18,8 +18,5 @@ struct LoadedModel {
 /// `kernels` names an instruction set; empty means the best one.
 LoadedModel load_model(const ort::ModelSource& source, const ort::ModelOptions& options,
                        const std::string& kernels);
-
-/// Runs a model of one op whose result is known. Throws if custom ops do not work on the loaded library.
-void self_test();
 
 }  // namespace lcq

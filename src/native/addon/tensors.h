@@ -3,7 +3,7 @@
 
 #include <napi.h>
 
-#include "../ort/session.h"
+#include "../ort/model.h"
 
 namespace lcq {
 

@@ -38,7 +38,7 @@ class ConvOp final : public ort::OpKernel {
   ort::Shape set_input(const ort::RunContext& context, kernels::ConvCall& call) const {
     const ort::TensorView x = context.input(0);
     if (x.shape.size() != 4 || x.shape[3] != geometry_.channels() || x.count() == 0) {
-      runner_.refuse("input 'X' has the shape " + to_string(x.shape) + ", must be [N,H,W," +
+      runner_.refuse("input 'X' has the shape " + ort::to_string(x.shape) + ", must be [N,H,W," +
                      std::to_string(geometry_.channels()) + "]");
     }
     call.input = static_cast<const uint8_t*>(x.data);
@@ -46,7 +46,7 @@ class ConvOp final : public ort::OpKernel {
     call.output_height = geometry_.output_height(call.height);
     call.output_width = geometry_.output_width(call.width);
     if (call.output_height == 0 || call.output_width == 0) {
-      runner_.refuse("input 'X' of shape " + to_string(x.shape) + " is smaller than the kernel");
+      runner_.refuse("input 'X' of shape " + ort::to_string(x.shape) + " is smaller than the kernel");
     }
     runner_.check_codes(call.input, x.count());
     return {x.shape[0], call.output_height, call.output_width, geometry_.outputs};
@@ -59,8 +59,8 @@ class ConvOp final : public ort::OpKernel {
     if (r.shape.size() != 4 || r.count() == 0 || r.shape[0] != output[0] ||
         reduced(r.shape[1]) != output[1] || reduced(r.shape[2]) != output[2] ||
         r.shape[3] + residual_->offset > output[3]) {
-      runner_.refuse("input 'R' has the shape " + to_string(r.shape) +
-                     ", which does not fit the output " + to_string(output));
+      runner_.refuse("input 'R' has the shape " + ort::to_string(r.shape) +
+                     ", which does not fit the output " + ort::to_string(output));
     }
     call.residual = static_cast<const int16_t*>(r.data);
     call.residual_height = r.shape[1], call.residual_width = r.shape[2];

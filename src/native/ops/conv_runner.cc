@@ -41,13 +41,4 @@ void ConvRunner::run(const ort::RunContext& context, const kernels::ConvCall& ca
   });
 }
 
-std::string to_string(const ort::Shape& shape) {
-  std::string text = "[";
-  for (const int64_t size : shape) {
-    if (text.size() > 1) text += ',';
-    text += std::to_string(size);
-  }
-  return text + "]";
-}
-
 }  // namespace lcq::ops

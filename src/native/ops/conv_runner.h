@@ -28,6 +28,4 @@ class ConvRunner {
   std::unique_ptr<kernels::Conv> conv_;
 };
 
-std::string to_string(const ort::Shape& shape);
-
 }  // namespace lcq::ops

@@ -17,7 +17,7 @@ class GemmOp final : public ort::OpKernel {
   void compute(const ort::RunContext& context) const override {
     const ort::TensorView x = context.input(0);
     if (x.shape.size() != 2 || x.shape[1] != geometry_.channels() || x.count() == 0) {
-      runner_.refuse("input 'X' has the shape " + to_string(x.shape) + ", must be [N," +
+      runner_.refuse("input 'X' has the shape " + ort::to_string(x.shape) + ", must be [N," +
                      std::to_string(geometry_.channels()) + "]");
     }
     kernels::ConvCall call{};

@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "../kernels/scalar.h"
-#include "conv_runner.h"
 #include "domain.h"
 
 namespace lcq::ops {
@@ -22,7 +21,7 @@ class GlobalAveragePoolOp final : public ort::OpKernel {
     if (s.shape.size() != 4 || s.count() == 0 || s.shape[1] > kMaxPixels ||
         s.shape[2] > kMaxPixels || s.shape[1] * s.shape[2] > kMaxPixels) {
       throw ort::Error(ort::kInvalidArgument,
-                       label_ + ": input 'S' has the shape " + to_string(s.shape) +
+                       label_ + ": input 'S' has the shape " + ort::to_string(s.shape) +
                            ", must be [N,H,W,C] with at most 65535 pixels");
     }
     const int64_t pixels = s.shape[1] * s.shape[2], channels = s.shape[3];

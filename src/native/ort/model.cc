@@ -1,4 +1,4 @@
-#include "session.h"
+#include "model.h"
 
 #include "error.h"
 #include "library.h"
