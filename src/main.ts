@@ -20,75 +20,88 @@ export interface Ports {
   readonly metrics: number;
 }
 
-export interface RunningServer {
-  readonly ports: Ports;
-  /** Resolves when every model is loaded and warm; rejects when one cannot be. */
-  readonly ready: Promise<void>;
-  /**
-   * Turns not ready, stops accepting, answers what is in flight, frees everything.
-   *
-   * Resolves to whether all was answered within the drain timeout.
-   */
-  close(): Promise<boolean>;
-}
-
 /** The parts that tests replace. */
 export interface Dependencies {
   readonly openSession?: OpenSession;
   readonly log?: Logger;
 }
 
-/** Wires the server and starts it: it listens, live but not ready, while the models load. */
-export async function startServer(
-  config: ServerConfig,
-  dependencies: Dependencies = {},
-): Promise<RunningServer> {
-  const {
-    openSession = (path) => createLcqSession(path, { intraOpThreads: config.threads }),
-    log = createLogger(config.logLevel),
-  } = dependencies;
-  const metrics = new Metrics();
-  const registry = new ModelRegistry<Servable>();
-  const service = new InferenceService(registry, metrics, packageVersion());
-  const { maxBodyBytes, maxImageBytes, maxGrpcMessageBytes: maxMessageBytes } = config;
-  const metricsServer = new MetricsServer(metrics);
-  const rest = new RestServer({ service, metrics, log, maxBodyBytes, maxImageBytes });
-  const grpc = new GrpcServer({ service, metrics, log, maxMessageBytes });
+/** The whole server: everything is wired here, and only here. */
+export class ModelServer {
+  readonly #config: ServerConfig;
+  readonly #openSession: OpenSession;
+  readonly #log: Logger;
+  readonly #metrics = new Metrics();
+  readonly #registry = new ModelRegistry<Servable>();
+  readonly #service: InferenceService;
+  readonly #metricsServer: MetricsServer;
+  readonly #rest: RestServer;
+  readonly #grpc: GrpcServer;
 
-  const load = async () => {
-    const definitions = await scanRepository(config.modelRepository);
-    await loadModels(definitions, registry, openSession, {
-      batching: config,
-      imageLimits: { maxBytes: maxImageBytes, maxPixels: config.maxImagePixels },
-      metrics,
-      log,
+  constructor(config: ServerConfig, dependencies: Dependencies = {}) {
+    this.#config = config;
+    this.#openSession =
+      dependencies.openSession ??
+      ((path) => createLcqSession(path, { intraOpThreads: config.threads }));
+    this.#log = dependencies.log ?? createLogger(config.logLevel);
+    this.#service = new InferenceService(this.#registry, this.#metrics, packageVersion());
+    const parts = { service: this.#service, metrics: this.#metrics, log: this.#log };
+    const { maxBodyBytes, maxImageBytes, maxGrpcMessageBytes: maxMessageBytes } = config;
+    this.#metricsServer = new MetricsServer(this.#metrics);
+    this.#rest = new RestServer({ ...parts, maxBodyBytes, maxImageBytes });
+    this.#grpc = new GrpcServer({ ...parts, maxMessageBytes });
+  }
+
+  /** Opens all ports, or none: rejects with UNAVAILABLE. From here on the server is live and not ready. */
+  async listen(): Promise<Ports> {
+    const { host, httpPort, grpcPort, metricsPort } = this.#config;
+    try {
+      return {
+        metrics: await this.#metricsServer.listen(host, metricsPort),
+        http: await this.#rest.listen(host, httpPort),
+        grpc: await this.#grpc.listen(host, grpcPort),
+      };
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Resolves, and turns ready, when every model is loaded and warm; rejects when one cannot be. */
+  async load(): Promise<void> {
+    const { modelRepository, maxImageBytes: maxBytes, maxImagePixels: maxPixels } = this.#config;
+    const definitions = await scanRepository(modelRepository);
+    await loadModels(definitions, this.#registry, this.#openSession, {
+      batching: this.#config,
+      imageLimits: { maxBytes, maxPixels },
+      metrics: this.#metrics,
+      log: this.#log,
     });
-    if (service.state !== 'starting') return;
-    service.state = 'ready';
-    grpc.setServing(true);
-  };
+    if (this.#service.state !== 'starting') return;
+    this.#service.state = 'ready';
+    this.#grpc.setServing(true);
+  }
 
-  const finish = async () => {
-    await Promise.all([rest.close(), grpc.close(service.idle())]);
-    await Promise.all(registry.all().map((servable) => servable.close()));
-    metricsServer.close();
-  };
-
-  const close = async () => {
-    service.state = 'draining';
-    grpc.setServing(false);
-    await Promise.race([finish(), setTimeout(config.drainTimeoutMs, undefined, { ref: false })]);
+  /**
+   * Turns not ready, stops accepting, answers what is in flight and frees everything, within the drain timeout.
+   *
+   * Resolves to whether all requests that had arrived were answered.
+   */
+  async close(): Promise<boolean> {
+    this.#service.state = 'draining';
+    this.#grpc.setServing(false);
+    const timeout = setTimeout(this.#config.drainTimeoutMs, undefined, { ref: false });
+    await Promise.race([this.#finish(), timeout]);
     // Only what never finished arriving, or never finished running, is still open.
-    rest.closeNow();
-    return service.inFlight === 0;
-  };
+    this.#rest.closeNow();
+    return this.#service.inFlight === 0;
+  }
 
-  const ports = {
-    metrics: await metricsServer.listen(config.host, config.metricsPort),
-    http: await rest.listen(config.host, config.httpPort),
-    grpc: await grpc.listen(config.host, config.grpcPort),
-  };
-  return { ports, ready: load(), close };
+  async #finish(): Promise<void> {
+    await Promise.all([this.#rest.close(), this.#grpc.close(this.#service.idle())]);
+    await Promise.all(this.#registry.all().map((servable) => servable.close()));
+    this.#metricsServer.close();
+  }
 }
 
 /**
@@ -103,23 +116,23 @@ export async function serve(config: ServerConfig, dependencies: Dependencies = {
   };
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
-  const server = await startServer(config, { ...dependencies, log });
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, async () => {
-      log.info({ signal }, 'draining');
-      const answeredAll = await server.close();
-      log.info({ answeredAll }, 'stopped');
-      process.exit(answeredAll ? 0 : 1);
-    });
-  }
-  await server.ready;
-  const { http, grpc, metrics } = server.ports;
-  const at = (port: number) => `${config.host}:${port}`;
-  process.stdout.write(
-    `lcq-serving is ready: REST on http://${at(http)}, gRPC on ${at(grpc)}, ` +
-      `metrics on http://${at(metrics)}/metrics\n`,
-  );
+  const server = new ModelServer(config, { ...dependencies, log });
+  const stop = async (signal: NodeJS.Signals) => {
+    log.info({ signal }, 'draining');
+    const answeredAll = await server.close();
+    log.info({ answeredAll }, 'stopped');
+    process.exit(answeredAll ? 0 : 1);
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  const ports = await server.listen();
+  await server.load();
+  process.stdout.write(`${listening(config.host, ports)}\n`);
 }
+
+const listening = (host: string, { http, grpc, metrics }: Ports) =>
+  `lcq-serving is ready: REST on http://${host}:${http}, gRPC on ${host}:${grpc}, ` +
+  `metrics on http://${host}:${metrics}/metrics`;
 
 function packageVersion(): string {
   const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');

@@ -3,7 +3,7 @@ import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import sharp from 'sharp';
 import { configSchema, type ServerConfig } from '../../src/config/schema.js';
-import { type RunningServer, startServer } from '../../src/main.js';
+import { ModelServer, type Ports } from '../../src/main.js';
 import { createLogger } from '../../src/observability/logger.js';
 import {
   type ColourSession,
@@ -12,7 +12,8 @@ import {
 } from '../serving/colour-model.js';
 
 export interface ServerUnderTest {
-  readonly server: RunningServer;
+  readonly server: ModelServer;
+  readonly ports: Ports;
   readonly session: ColourSession;
   /** Of the REST port. */
   readonly url: string;
@@ -29,23 +30,22 @@ export async function withServer<T>(
 ): Promise<T> {
   return withColourRepository(async (modelRepository) => {
     const config = configSchema.parse({ ...TEST_SETTINGS, modelRepository, ...settings });
-    const server = await startServer(config, {
-      openSession: async () => session,
-      log: createLogger('silent'),
-    });
-    const { http, grpc: grpcPort, metrics } = server.ports;
-    const vision = new GrpcClient('lcq.v1.Vision', grpcPort);
-    const inference = new GrpcClient('inference.GRPCInferenceService', grpcPort);
+    const openSession = async () => session;
+    const server = new ModelServer(config, { openSession, log: createLogger('silent') });
+    const ports = await server.listen();
+    const vision = new GrpcClient('lcq.v1.Vision', ports.grpc);
+    const inference = new GrpcClient('inference.GRPCInferenceService', ports.grpc);
     try {
-      await server.ready;
+      await server.load();
       session.batches.length = 0;
       return await use({
         server,
+        ports,
         session,
-        url: `http://127.0.0.1:${http}`,
+        url: `http://127.0.0.1:${ports.http}`,
         vision,
         inference,
-        metrics: async () => (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text(),
+        metrics: async () => (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text(),
       });
     } finally {
       vision.close();

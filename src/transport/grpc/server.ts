@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { LcqError } from '../../errors.js';
@@ -19,6 +19,9 @@ export interface GrpcOptions extends GrpcContext {
 
 /** How long an orderly shutdown may take once nothing is in flight: an open Health/Watch stream never ends by itself. */
 const CLOSE_GRACE_MS = 250;
+
+// What it would print reaches us as rejections.
+setLogVerbosity(logVerbosity.NONE);
 
 /** The gRPC server: both inference services, health and reflection. */
 export class GrpcServer {

@@ -52,6 +52,10 @@ export class RestServer {
     });
     readBodiesAsBytes(this.#app);
     observeRequests(this.#app, options);
+    this.#app.addHook('onSend', async (_request, reply) => {
+      // A kept-alive connection would outlive the drain.
+      if (options.service.state === 'draining') reply.header('connection', 'close');
+    });
     handleErrors(this.#app, options.log);
     this.#app.register(classifyRoutes, options);
     this.#app.register(openInferenceRoutes, options);

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import * as grpc from '@grpc/grpc-js';
+import { service as healthService } from 'grpc-health-check';
+import { configSchema } from '../../src/config/schema.js';
+import { ModelServer } from '../../src/main.js';
+import { createLogger } from '../../src/observability/logger.js';
+import { colourSession, withColourRepository } from '../serving/colour-model.js';
+import { GrpcClient, rest, solidImage, TEST_SETTINGS, withServer } from './server-under-test.js';
+
+const SERVER = fileURLToPath(new URL('./colour-server.js', import.meta.url));
+
+interface Child {
+  readonly process: ChildProcess;
+  readonly ports: { http: number; grpc: number; metrics: number };
+}
+
+/** Starts the server as a process and hands it over once it is ready. */
+async function withChild<T>(use: (child: Child) => Promise<T>): Promise<T> {
+  return withColourRepository(async (root) => {
+    const child = spawn(process.execPath, [SERVER, root], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      const [line] = await once(createInterface({ input: child.stdout }), 'line');
+      const said =
+        /REST on http:\/\/[^:]+:(\d+), gRPC on [^:]+:(\d+), metrics on http:\/\/[^:]+:(\d+)/.exec(
+          line,
+        );
+      assert.ok(said, line);
+      const [http, grpcPort, metrics] = said.slice(1).map(Number);
+      return await use({ process: child, ports: { http, grpc: grpcPort, metrics } });
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`${signal}: what is in flight is answered, new connections are refused, the status is 0`, () =>
+    withChild(async ({ process: child, ports }) => {
+      const image = await solidImage([0, 0, 255]);
+      const url = `http://127.0.0.1:${ports.http}`;
+      const vision = new GrpcClient('lcq.v1.Vision', ports.grpc);
+      const exited = once(child, 'exit');
+      // The first batch takes 300 ms, the others wait behind it.
+      const replies = [
+        rest(`${url}/v1/models/colours:classify`, image).then(({ json }) => json),
+        vision.call('Classify', { model: 'colours', image }),
+      ];
+      await setTimeout(100);
+      replies.push(rest(`${url}/v1/models/colours:classify`, image).then(({ json }) => json));
+      await setTimeout(50);
+      child.kill(signal);
+      await setTimeout(50);
+      await assert.rejects(fetch(`${url}/v2/health/live`));
+      for (const reply of await Promise.all(replies)) {
+        assert.equal(reply.predictions[0].label, 'blue');
+      }
+      assert.deepEqual(await exited, [0, null]);
+      vision.close();
+    }));
+}
+
+test('an upload that never ends does not keep the process past its drain timeout', () =>
+  withServer(
+    async ({ server, ports }) => {
+      const socket = connect(ports.http, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write(
+        'POST /v1/models/colours:classify HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nhalf',
+      );
+      await setTimeout(50);
+      const start = performance.now();
+      assert.equal(await server.close(), true);
+      assert.ok(performance.now() - start < 2000);
+      await once(socket, 'close');
+    },
+    { drainTimeoutMs: 200 },
+  ));
+
+test('the server is live at once and ready once every model is warm', () =>
+  withColourRepository(async (modelRepository) => {
+    let open: () => void = () => {};
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const server = new ModelServer(configSchema.parse({ ...TEST_SETTINGS, modelRepository }), {
+      openSession: () => opened.then(() => colourSession()),
+      log: createLogger('silent'),
+    });
+    const ports = await server.listen();
+    const url = `http://127.0.0.1:${ports.http}`;
+    const inference = new GrpcClient('inference.GRPCInferenceService', ports.grpc);
+    const ready = async () => {
+      const overRest = await rest(`${url}/v2/health/ready`);
+      const overGrpc = await inference.call('ServerReady', {});
+      assert.equal(overGrpc.ready, overRest.status === 200);
+      if (!overGrpc.ready)
+        assert.deepEqual([overRest.status, overRest.json.code], [503, 'UNAVAILABLE']);
+      assert.equal(await health(ports.grpc), overGrpc.ready ? 'SERVING' : 'NOT_SERVING');
+      return overGrpc.ready;
+    };
+    assert.equal((await rest(`${url}/v2/health/live`)).status, 200);
+    assert.deepEqual(await inference.call('ServerLive', {}), { live: true });
+    assert.equal(await ready(), false);
+    assert.equal((await rest(`${url}/v2/models/colours/ready`)).status, 404);
+    const loaded = server.load();
+    // As soon as the repository is read, the model is known and not ready.
+    const modelStatus = async () => (await rest(`${url}/v2/models/colours/ready`)).status;
+    let status = await modelStatus();
+    for (; status === 404; status = await modelStatus()) await setTimeout(5);
+    assert.equal(status, 503);
+    assert.deepEqual(await inference.call('ModelReady', { name: 'colours' }), { ready: false });
+    const image = await solidImage([255, 0, 0]);
+    const refused = await rest(`${url}/v1/models/colours:classify`, image);
+    assert.deepEqual([refused.status, refused.json.code], [503, 'UNAVAILABLE']);
+    open();
+    await loaded;
+    assert.equal(await ready(), true);
+    assert.equal((await rest(`${url}/v1/models/colours:classify`, image)).status, 200);
+    inference.close();
+    await server.close();
+  }));
+
+async function health(port: number): Promise<string> {
+  const Client = grpc.makeGenericClientConstructor(
+    healthService as unknown as grpc.ServiceDefinition,
+    'Health',
+  );
+  const client = new Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+  try {
+    return await new Promise((resolve, reject) => {
+      client.check(
+        { service: 'lcq.v1.Vision' },
+        (error: Error | null, reply: { status: string }) =>
+          error ? reject(error) : resolve(reply.status),
+      );
+    });
+  } finally {
+    client.close();
+  }
+}
+
+test('a repository that cannot be served stops the process with status 1 and one clear error', () =>
+  withColourRepository(async (root) => {
+    await rm(join(root, 'colours', 'labels.txt'));
+    const child = spawn(process.execPath, [SERVER, root], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let log = '';
+    child.stderr.on('data', (chunk) => {
+      log += chunk;
+    });
+    assert.deepEqual(await once(child, 'close'), [1, null]);
+    const [line] = log.trim().split('\n');
+    assert.equal(JSON.parse(line).msg, 'colours/labels.txt is missing from the model repository');
+  }));
+
+test('sessions are freed when the server stops', async () => {
+  const session = colourSession();
+  await withServer(async () => {}, {}, session);
+  assert.equal(session.disposed, true);
+});
+
+test('a port that is taken is one clear error', () =>
+  withServer(async ({ ports }) => {
+    const taken = { httpPort: ports.http, grpcPort: ports.grpc, metricsPort: ports.metrics };
+    for (const [field, port] of Object.entries(taken)) {
+      const config = configSchema.parse({ ...TEST_SETTINGS, [field]: port });
+      const server = new ModelServer(config, { log: createLogger('silent') });
+      await assert.rejects(server.listen(), {
+        code: 'UNAVAILABLE',
+        message: `cannot listen on 127.0.0.1:${port}`,
+      });
+    }
+  }));
+
+test('reflection describes both services', () =>
+  withServer(async ({ ports }) => {
+    assert.deepEqual(await listServices(ports.grpc), [
+      'inference.GRPCInferenceService',
+      'lcq.v1.Vision',
+      'grpc.health.v1.Health',
+    ]);
+  }));
+
+/** Names that server reflection lists, over the wire as grpcurl asks for them. */
+async function listServices(port: number): Promise<string[]> {
+  const client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+  // ServerReflectionRequest { list_services = 7: "*" }
+  const request = Buffer.from([0x3a, 1, 0x2a]);
+  const path = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
+  const same = (message: Buffer) => message;
+  const stream = client.makeBidiStreamRequest(path, same, same, new grpc.Metadata());
+  try {
+    stream.write(request);
+    const [reply] = (await once(stream, 'data')) as [Buffer];
+    return reply.toString('latin1').match(/[a-z][\w.]+\.[A-Z]\w+/g) ?? [];
+  } finally {
+    stream.cancel();
+    stream.on('error', () => {});
+    client.close();
+  }
+}

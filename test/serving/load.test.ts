@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LcqError } from '../../src/errors.js';
+import { createLogger } from '../../src/observability/logger.js';
+import { Metrics } from '../../src/observability/metrics.js';
+import { modelConfigSchema } from '../../src/repository/model-config.js';
+import { ModelRegistry } from '../../src/repository/registry.js';
+import type { ModelSession } from '../../src/runtime/session.js';
+import { checkSession, loadModels } from '../../src/serving/load.js';
+import type { Servable } from '../../src/serving/servable.js';
+import { COLOUR_CONFIG, colourSession } from './colour-model.js';
+
+const definition = (config: object = COLOUR_CONFIG, labels = ['red', 'green', 'blue']) => ({
+  name: 'colours',
+  version: '3',
+  modelPath: 'colours/3/model.onnx',
+  config: modelConfigSchema.parse(config),
+  labels,
+});
+
+const options = () => ({
+  batching: { maxQueueDelayMs: 5, queueCapacity: 8, maxBatchesInFlight: 1 },
+  imageLimits: { maxBytes: 1e6, maxPixels: 1e6 },
+  metrics: new Metrics(),
+  log: createLogger('silent'),
+});
+
+test('a model is warmed up with one row and a full batch, and known while it loads', async () => {
+  const session = colourSession();
+  const registry = new ModelRegistry<Servable>();
+  const open = async (path: string) => {
+    assert.equal(path, 'colours/3/model.onnx');
+    assert.throws(() => registry.get('colours'), { code: 'UNAVAILABLE' });
+    return session;
+  };
+  await loadModels([definition()], registry, open, options());
+  assert.deepEqual(session.batches, [1, 8]);
+  assert.equal(registry.get('colours').name, 'colours');
+});
+
+test('a load that fails names the model and frees its session', async () => {
+  const broken = colourSession(async () => {
+    throw new LcqError('UNSUPPORTED', "node 'conv1': no kernel");
+  });
+  await assert.rejects(
+    loadModels([definition()], new ModelRegistry<Servable>(), async () => broken, options()),
+    (error) =>
+      error instanceof LcqError &&
+      error.code === 'UNSUPPORTED' &&
+      error.message === "model 'colours' version 3 cannot be loaded: node 'conv1': no kernel",
+  );
+  assert.equal(broken.disposed, true);
+});
+
+test('a config that contradicts its model file is refused by field', () => {
+  const session = colourSession();
+  const { input, output } = COLOUR_CONFIG;
+  const normalization = { mean: [0, 0, 0], std: [1, 1, 1] };
+  const reals = { ...session, inputs: [{ ...session.inputs[0], datatype: 'FP32' as const }] };
+  const fixed = { ...session, inputs: [{ ...session.inputs[0], shape: [1, 8, 8, 3] }] };
+  const cases: [object, ModelSession, RegExp][] = [
+    [{ ...COLOUR_CONFIG, input: { ...input, name: 'x' } }, session, /input\.name: .*image/],
+    [{ ...COLOUR_CONFIG, input: { ...input, width: 9 } }, session, /input: means \[N,8,9,3\]/],
+    [
+      { ...COLOUR_CONFIG, input: { ...input, layout: 'NCHW' } },
+      session,
+      /input: means \[N,3,8,8\]/,
+    ],
+    [
+      { ...COLOUR_CONFIG, input: { ...input, normalization } },
+      session,
+      /normalization: not allowed/,
+    ],
+    [COLOUR_CONFIG, reals, /normalization: required/],
+    [COLOUR_CONFIG, fixed, /maxBatchSize: the model takes batches of exactly 1/],
+    [{ ...COLOUR_CONFIG, output: { ...output, name: 'y' } }, session, /output\.name: .*logits/],
+  ];
+  for (const [config, against, message] of cases) {
+    assert.throws(() => checkSession(definition(config), against), {
+      code: 'INVALID_ARGUMENT',
+      message,
+    });
+  }
+  const twoLabels = definition(COLOUR_CONFIG, ['red', 'green']);
+  assert.throws(() => checkSession(twoLabels, session), {
+    message: /labels: 2 labels for 3 classes/,
+  });
+  checkSession(definition({ ...COLOUR_CONFIG, maxBatchSize: 1 }), fixed);
+  checkSession(definition({ ...COLOUR_CONFIG, input: { ...input, normalization } }), reals);
+});
