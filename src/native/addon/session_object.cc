@@ -24,7 +24,8 @@ class CreateWorker final : public PromiseWorker {
       source_.path = info[0].As<Napi::String>();
     } else {
       const auto bytes = info[0].As<Napi::Uint8Array>();
-      source_.bytes = std::as_bytes(std::span(bytes.Data(), bytes.ByteLength()));
+      source_.bytes = bytes.Data();
+      source_.byte_count = bytes.ByteLength();
       pinned_ = Napi::Persistent(bytes.As<Napi::Object>());
     }
   }

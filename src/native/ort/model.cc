@@ -26,9 +26,9 @@ SessionOptionsPtr make_options(const ModelOptions& options, OpDomain* domain) {
 SessionPtr open(const ModelSource& source, const SessionOptions* options) {
   Session* session = nullptr;
   const Env* env = library().env;
-  check(source.bytes.empty()
+  check(source.byte_count == 0
             ? CreateSession(env, source.path.c_str(), options, &session)
-            : CreateSessionFromArray(env, source.bytes.data(), source.bytes.size(), options, &session));
+            : CreateSessionFromArray(env, source.bytes, source.byte_count, options, &session));
   return SessionPtr(session);
 }
 
@@ -89,8 +89,8 @@ Model::Model(const ModelSource& source, const ModelOptions& options,
       session_.get());
 }
 
-std::vector<ValuePtr> Model::run(std::span<const Feed> feeds,
-                                 std::span<const size_t> wanted) const {
+std::vector<ValuePtr> Model::run(const std::vector<Feed>& feeds,
+                                 const std::vector<size_t>& wanted) const {
   std::vector<ValuePtr> owned;
   std::vector<const char*> input_names, output_names;
   std::vector<const Value*> values;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,9 +19,10 @@ struct TensorSpec {
 };
 
 struct ModelSource {
-  /// Used when `bytes` is empty.
+  /// Used when there are no bytes.
   std::string path;
-  std::span<const std::byte> bytes;
+  const void* bytes = nullptr;
+  size_t byte_count = 0;
 };
 
 struct ModelOptions {
@@ -50,7 +50,8 @@ class Model {
 
   /// Runs once. `feeds` are in the order of inputs(), the results in the order of `wanted` (indices of outputs()).
   /// May be called by several threads at once.
-  std::vector<ValuePtr> run(std::span<const Feed> feeds, std::span<const size_t> wanted) const;
+  std::vector<ValuePtr> run(const std::vector<Feed>& feeds,
+                            const std::vector<size_t>& wanted) const;
 
  private:
   // In this order: the session is released before the domain of its ops.
