@@ -25,11 +25,10 @@ export interface BatchingPolicy {
   readonly maxBatchesInFlight: number;
 }
 
-/** What the batcher must know of the work: sizes, which items may share a batch, and how to run one. */
+/** What the batcher must know of the work: how large an item is, and how to run a batch of them. */
 export interface BatchWork<Item, Output> {
   /** From 1 to `maxBatchSize`. */
   size(item: Item): number;
-  compatible(first: Item, next: Item): boolean;
   /** Resolves to one output for each item, in order. */
   run(items: readonly Item[]): Promise<readonly Output[]>;
   /** Called when a batch starts. */
@@ -213,15 +212,14 @@ export class DynamicBatcher<Item, Output> {
     return waited >= this.#policy.maxQueueDelayMs ? 'delay' : undefined;
   }
 
-  /** The longest run of the queue's head that fits and is compatible. */
+  /** As many from the head of the queue as fit; the first always does. */
   #takeBatch(): Waiting<Item, Output>[] {
-    const [head] = this.#queue;
-    let size = head.size;
-    let count = 1;
-    for (; count < this.#queue.length; count++) {
-      const next = this.#queue[count];
-      size += next.size;
-      if (size > this.#policy.maxBatchSize || !this.#work.compatible(head.item, next.item)) break;
+    let size = 0;
+    let count = 0;
+    for (const waiting of this.#queue) {
+      size += waiting.size;
+      if (size > this.#policy.maxBatchSize) break;
+      count += 1;
     }
     return this.#queue.splice(0, count);
   }

@@ -15,9 +15,9 @@ const normalization = z.strictObject({
 });
 
 const batching = z.strictObject({
-  maxQueueDelayMs: z.number().min(0).max(60_000).optional(),
-  queueCapacity: z.int().min(1).max(1_000_000).optional(),
-  maxBatchesInFlight: z.int().min(1).max(64).optional(),
+  maxQueueDelayMs: z.number().min(0).max(60_000).exactOptional(),
+  queueCapacity: z.int().min(1).max(1_000_000).exactOptional(),
+  maxBatchesInFlight: z.int().min(1).max(64).exactOptional(),
 });
 
 /** config.json of a model: what a server must know beyond the ONNX file to answer with labels for a picture. */
@@ -48,3 +48,8 @@ export const modelConfigSchema = z.strictObject({
 });
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
+
+/** Axes of one picture in the model's input, without the batch. */
+export function pictureShape({ layout, width, height }: ModelConfig['input']): readonly number[] {
+  return layout === 'NHWC' ? [height, width, 3] : [3, height, width];
+}

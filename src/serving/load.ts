@@ -1,5 +1,6 @@
 import { LcqError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
+import { pictureShape } from '../repository/model-config.js';
 import type { ModelRegistry } from '../repository/registry.js';
 import type { ModelDefinition } from '../repository/repository.js';
 import type { ModelSession } from '../runtime/session.js';
@@ -83,15 +84,14 @@ function checkInput(
     const names = session.inputs.map(({ name }) => name).join(', ');
     throw contradiction('input.name', `the model's inputs are: ${names}`);
   }
-  const wanted =
-    input.layout === 'NHWC' ? [input.height, input.width, 3] : [3, input.height, input.width];
+  const wanted = pictureShape(input);
   const [batch, ...picture] = spec.shape;
   const fits = picture.every((size, i) => size === -1 || size === wanted[i]);
   if (picture.length !== 3 || !fits) {
     const shape = `[N,${wanted}]`;
     throw contradiction('input', `means ${shape}, the model takes [${spec.shape}]`);
   }
-  if (batch !== -1 && batch !== maxBatchSize) {
+  if (batch !== -1 && (batch !== 1 || maxBatchSize !== 1)) {
     throw contradiction('maxBatchSize', `the model takes batches of exactly ${batch}`);
   }
   if (spec.datatype !== 'UINT8' && spec.datatype !== 'FP32') {

@@ -7,16 +7,11 @@ import {
 import { decodePixels, type ImageLimits } from '../image/decode.js';
 import { type PixelPacker, pixelPacker } from '../image/normalize.js';
 import type { Metrics, ModelLabels } from '../observability/metrics.js';
+import { pictureShape } from '../repository/model-config.js';
 import type { ModelDefinition } from '../repository/repository.js';
 import type { ModelSession, Tensor, TensorSpec } from '../runtime/session.js';
 import type { ModelContract } from './infer-request.js';
-import {
-  mergeRequests,
-  type NamedTensors,
-  rowCount,
-  sameRows,
-  splitReplies,
-} from './tensor-batch.js';
+import { mergeRequests, type NamedTensors, rowCount, splitReplies } from './tensor-batch.js';
 import { allocate, elementCount } from './tensor-bytes.js';
 
 export interface ServableOptions {
@@ -29,6 +24,8 @@ export interface ServableOptions {
 export class Servable implements ModelContract {
   readonly definition: ModelDefinition;
   readonly labels: ModelLabels;
+  /** The input that takes pictures, and the only one. */
+  readonly imageInput: TensorSpec;
   readonly #session: ModelSession;
   readonly #batcher: DynamicBatcher<NamedTensors, NamedTensors>;
   readonly #imageLimits: ImageLimits;
@@ -40,6 +37,8 @@ export class Servable implements ModelContract {
     const { name, version, config } = definition;
     this.definition = definition;
     this.labels = { model: name, version };
+    const [batch] = session.inputs[0].shape;
+    this.imageInput = { ...session.inputs[0], shape: [batch, ...pictureShape(config.input)] };
     this.#session = session;
     this.#imageLimits = options.imageLimits;
     this.#metrics = options.metrics;
@@ -47,12 +46,10 @@ export class Servable implements ModelContract {
       layout: config.input.layout,
       normalization: config.input.normalization,
     });
-    const overrides = Object.entries(config.batching).filter(([, value]) => value !== undefined);
     this.#batcher = new DynamicBatcher(
-      { ...options.batching, ...Object.fromEntries(overrides), maxBatchSize: config.maxBatchSize },
+      { ...options.batching, ...config.batching, maxBatchSize: config.maxBatchSize },
       {
         size: rowCount,
-        compatible: sameRows,
         run: (requests) => this.#runBatch(requests),
         onBatch: (size, reason) => this.#metrics.batch(this.labels, size, reason),
       },
@@ -64,8 +61,9 @@ export class Servable implements ModelContract {
     return this.definition.name;
   }
 
+  /** As the config has them: a graph that is free in the size of its pictures is served at one size. */
   get inputs(): readonly TensorSpec[] {
-    return this.#session.inputs;
+    return [this.imageInput];
   }
 
   get outputs(): readonly TensorSpec[] {
@@ -76,22 +74,15 @@ export class Servable implements ModelContract {
     return this.definition.config.maxBatchSize;
   }
 
-  /** The graph input that takes pictures. */
-  get imageInput(): TensorSpec {
-    const { name } = this.definition.config.input;
-    return this.inputs.find((spec) => spec.name === name) as TensorSpec;
-  }
-
   /** Decodes encoded pictures, `images.length` >= 1, into the tensor of the image input. */
   async imageTensor(images: readonly Uint8Array[]): Promise<Tensor> {
-    const { layout, width, height } = this.definition.config.input;
+    const { input } = this.definition.config;
     const pictures = await Promise.all(
-      images.map((image) => decodePixels(image, this.definition.config.input, this.#imageLimits)),
+      images.map((image) => decodePixels(image, input, this.#imageLimits)),
     );
-    const size = layout === 'NHWC' ? [height, width, 3] : [3, height, width];
     return {
       datatype: this.imageInput.datatype,
-      shape: [images.length, ...size],
+      shape: [images.length, ...pictureShape(input)],
       data: this.#pack(pictures),
     };
   }
@@ -127,9 +118,8 @@ export class Servable implements ModelContract {
   }
 
   #zeros(rows: number): Tensor {
-    const { layout, width, height } = this.definition.config.input;
-    const shape = layout === 'NHWC' ? [rows, height, width, 3] : [rows, 3, height, width];
     const { datatype } = this.imageInput;
+    const shape = [rows, ...pictureShape(this.definition.config.input)];
     return { datatype, shape, data: allocate(datatype, elementCount(shape)) };
   }
 

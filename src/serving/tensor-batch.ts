@@ -8,16 +8,6 @@ export type NamedTensors = Readonly<Record<string, Tensor>>;
 /** Rows of axis 0, the same in all tensors of one request. */
 export const rowCount = (tensors: NamedTensors): number => Object.values(tensors)[0].shape[0];
 
-/** Whether two requests may share a batch: all their tensors agree in every axis but the first. */
-export function sameRows(a: NamedTensors, b: NamedTensors): boolean {
-  return Object.keys(a).every((name) => {
-    const [left, right] = [a[name].shape, b[name].shape];
-    return (
-      left.length === right.length && left.every((size, axis) => axis === 0 || size === right[axis])
-    );
-  });
-}
-
 /** Joins requests along axis 0, in order. A single request is passed on as it is. */
 export function mergeRequests(requests: readonly NamedTensors[]): NamedTensors {
   if (requests.length === 1) return requests[0];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { TensorDataType } from '../../src/runtime/session.js';
-import { mergeRequests, rowCount, sameRows, splitReplies } from '../../src/serving/tensor-batch.js';
+import { mergeRequests, rowCount, splitReplies } from '../../src/serving/tensor-batch.js';
 import { allocate } from '../../src/serving/tensor-bytes.js';
 
 function tensor(datatype: TensorDataType, shape: number[], first = 0) {
@@ -31,12 +31,6 @@ test('property: splitting what was merged gives each request its own rows', () =
     }),
     { seed: 20253, numRuns: 100 },
   );
-});
-
-test('requests share a batch only if all axes but the first agree', () => {
-  const a = { x: tensor('UINT8', [1, 8, 8, 3]) };
-  assert.ok(sameRows(a, { x: tensor('UINT8', [4, 8, 8, 3]) }));
-  assert.ok(!sameRows(a, { x: tensor('UINT8', [1, 8, 9, 3]) }));
 });
 
 test('an output without a row for each row of the batch is a defect', () => {
