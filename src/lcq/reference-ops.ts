@@ -123,6 +123,39 @@ export function lcqGlobalAveragePool(attributes: { readonly scale: number }, s: 
   return { shape: [batch, channels], data: y };
 }
 
+/** A window that slides over images; pads are top, left, bottom, right. */
+export interface MaxPoolAttributes {
+  readonly kernelShape: readonly number[];
+  readonly strides: readonly number[];
+  readonly pads: readonly number[];
+}
+
+/** LcqMaxPool (codes) and LcqMaxPoolStream: the greatest value of each window. */
+export function lcqMaxPool<T extends Uint8Array | Int16Array>(
+  { kernelShape, strides, pads }: MaxPoolAttributes,
+  x: NdArray<T>,
+): NdArray<T> {
+  const [batch, height, width, channels] = x.shape;
+  const [oh, ow] = [height, width].map((size, axis) =>
+    convolvedSize(size, kernelShape[axis], strides[axis], 1, pads[axis] + pads[axis + 2]),
+  );
+  const length = batch * oh * ow * channels;
+  const y = x.data instanceof Uint8Array ? new Uint8Array(length) : new Int16Array(length);
+  for (let i = 0; i < y.length; i++) {
+    const [c, pixel] = [i % channels, Math.floor(i / channels)];
+    const [left, row] = [(pixel % ow) * strides[1] - pads[1], Math.floor(pixel / ow)];
+    const [top, n] = [(row % oh) * strides[0] - pads[0], Math.floor(row / oh)];
+    let greatest = INT16_MIN;
+    for (let h = Math.max(top, 0); h < Math.min(top + kernelShape[0], height); h++) {
+      for (let w = Math.max(left, 0); w < Math.min(left + kernelShape[1], width); w++) {
+        greatest = Math.max(greatest, x.data[((n * height + h) * width + w) * channels + c]);
+      }
+    }
+    y[i] = greatest;
+  }
+  return { shape: [batch, oh, ow, channels], data: y as T };
+}
+
 /** LcqGemm: codes `uint8 [N,K]` in, reals `float32 [N,M]` out. `weightShape` is [M, K]. */
 export function lcqGemm(
   attributes: { readonly weightShape: readonly number[]; readonly weightBits: WeightBits },

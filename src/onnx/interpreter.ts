@@ -5,6 +5,7 @@ import {
   lcqConvStream,
   lcqGemm,
   lcqGlobalAveragePool,
+  lcqMaxPool,
   type NdArray,
 } from '../lcq/reference-ops.js';
 import { LCQ_DOMAIN } from './domains.js';
@@ -67,6 +68,10 @@ function run(parsed: LcqNode, inputs: readonly Value[]): Value[] {
     }
     case 'LcqGlobalAveragePool':
       return [lcqGlobalAveragePool(parsed.attributes, inputs[0] as NdArray<Int16Array>)];
+    case 'LcqMaxPool':
+      return [lcqMaxPool(parsed.attributes, inputs[0] as NdArray<Uint8Array>)];
+    case 'LcqMaxPoolStream':
+      return [lcqMaxPool(parsed.attributes, inputs[0] as NdArray<Int16Array>)];
     case 'LcqGemm':
       return [
         lcqGemm(parsed.attributes, { x: inputs[0] as NdArray<Uint8Array>, ...parsed.operands }),

@@ -2,6 +2,7 @@ import { LcqError } from '../errors.js';
 import { isWeightBits, unpackCodes, type WeightBits, weightCodeCount } from '../lcq/bit-packing.js';
 import type {
   LcqConvAttributes,
+  MaxPoolAttributes,
   ResidualAttributes,
   StreamAttributes,
 } from '../lcq/reference-ops.js';
@@ -10,7 +11,7 @@ import { type Elements, type ElementType, elementCount, elementsOf } from './ele
 import type { Graph, Node } from './graph.js';
 
 /** A node of the `lcq` domain, read and checked against docs/op-spec.md: its attributes and constant operands, typed. */
-export type LcqNode = LcqConvNode | LcqStreamNode | LcqPoolNode | LcqGemmNode;
+export type LcqNode = LcqConvNode | LcqStreamNode | LcqPoolNode | LcqMaxPoolNode | LcqGemmNode;
 
 /** Operands of every op with weights. */
 export interface WeightOperands {
@@ -45,6 +46,11 @@ export interface LcqPoolNode {
   readonly attributes: { readonly scale: number };
 }
 
+export interface LcqMaxPoolNode {
+  readonly op: 'LcqMaxPool' | 'LcqMaxPoolStream';
+  readonly attributes: MaxPoolAttributes;
+}
+
 export interface LcqGemmNode {
   readonly op: 'LcqGemm';
   readonly attributes: { readonly weightShape: readonly number[]; readonly weightBits: WeightBits };
@@ -64,6 +70,8 @@ const SIGNATURES: Readonly<Record<string, readonly [inputs: number, outputs: num
   LcqConvStream: [7, 2],
   LcqConvAdd: [8, 2],
   LcqGlobalAveragePool: [1, 1],
+  LcqMaxPool: [1, 1],
+  LcqMaxPoolStream: [1, 1],
   LcqGemm: [6, 1],
 };
 
@@ -101,6 +109,9 @@ class NodeReader {
         return this.stream(opType);
       case 'LcqGemm':
         return this.gemm();
+      case 'LcqMaxPool':
+      case 'LcqMaxPoolStream':
+        return this.maxPool(opType);
       default:
         return this.pool();
     }
@@ -158,6 +169,15 @@ class NodeReader {
       throw this.error(`attribute 'scale' must be positive and finite`);
     }
     return { op: 'LcqGlobalAveragePool', attributes: { scale } };
+  }
+
+  private maxPool(op: LcqMaxPoolNode['op']): LcqMaxPoolNode {
+    const kernelShape = this.ints('kernel_shape', 2, 1);
+    const pads = this.ints('pads', 4, 0);
+    if (pads.some((pad, side) => pad >= kernelShape[side % 2])) {
+      throw this.error(`attribute 'pads' must be less than the kernel`);
+    }
+    return { op, attributes: { kernelShape, strides: this.ints('strides', 2, 1), pads } };
   }
 
   private convAttributes(): LcqConvAttributes {

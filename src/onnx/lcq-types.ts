@@ -2,7 +2,7 @@ import { LcqError } from '../errors.js';
 import { convolvedSize } from '../lcq/reference-ops.js';
 import { LCQ_DOMAIN } from './domains.js';
 import type { DataType, Dim, Graph, Node, TensorType } from './graph.js';
-import { type LcqNode, parseLcqNode } from './lcq-node.js';
+import { type LcqMaxPoolNode, type LcqNode, parseLcqNode } from './lcq-node.js';
 
 /** A value's type, and for codes of an lcq op the greatest one that can occur. */
 export interface InferredType extends TensorType {
@@ -70,6 +70,12 @@ class NodeTyping {
         }
         return [{ dtype: 'uint8', shape: [batch, channels] }];
       }
+      case 'LcqMaxPool': {
+        const shape = this.pooled(parsed, this.input(0, 'X', 'uint8', 4));
+        return [{ ...this.types.get(this.node.inputs[0]), dtype: 'uint8', shape }];
+      }
+      case 'LcqMaxPoolStream':
+        return [{ dtype: 'int16', shape: this.pooled(parsed, this.input(0, 'S', 'int16', 4)) }];
       case 'LcqGemm': {
         const [outputs, depth] = parsed.attributes.weightShape;
         const [batch, features] = this.codes(2, parsed.operands.inputLevels.length);
@@ -80,24 +86,35 @@ class NodeTyping {
   }
 
   private convolved({ attributes, operands }: Extract<LcqNode, { op: `LcqConv${string}` }>): Dim[] {
-    const { weightShape, group, pads, strides, dilations } = attributes;
+    const { weightShape, group, dilations } = attributes;
     const [batch, height, width, channels] = this.codes(4, operands.inputLevels.length);
     this.checkSize('channels', channels, group * weightShape[3]);
-    const size = (dim: Dim, axis: 0 | 1): Dim => {
+    const kernel = weightShape.slice(1, 3);
+    return [batch, ...this.slid([height, width], kernel, dilations, attributes), weightShape[0]];
+  }
+
+  private pooled({ attributes }: LcqMaxPoolNode, input: readonly Dim[]): Dim[] {
+    const [batch, height, width, channels] = input;
+    const sizes = this.slid([height, width], attributes.kernelShape, [1, 1], attributes);
+    return [batch, ...sizes, channels];
+  }
+
+  /** Height and width of what a sliding window makes of an image. */
+  private slid(
+    image: readonly Dim[],
+    kernel: readonly number[],
+    dilations: readonly number[],
+    { strides, pads }: Pick<LcqMaxPoolNode['attributes'], 'strides' | 'pads'>,
+  ): Dim[] {
+    return image.map((dim, axis) => {
       if (typeof dim === 'string') return `${this.node.outputs[0]}_${axis}`;
       const padding = pads[axis] + pads[axis + 2];
-      const output = convolvedSize(
-        dim,
-        weightShape[1 + axis],
-        strides[axis],
-        dilations[axis],
-        padding,
-      );
-      if (output < 1)
-        throw this.error(`its input of ${height} x ${width} is smaller than the kernel`);
+      const output = convolvedSize(dim, kernel[axis], strides[axis], dilations[axis], padding);
+      if (output < 1) {
+        throw this.error(`its input of ${image.join(' x ')} is smaller than the kernel`);
+      }
       return output;
-    };
-    return [batch, size(height, 0), size(width, 1), weightShape[0]];
+    });
   }
 
   /** The shape of the codes read. A pooled or fed code may be any byte; a counted one must have a level. */

@@ -186,6 +186,16 @@ function residual(body: FunctionBody): string {
   return body.op('Pad', [sampled, pads, body.int32(0)]);
 }
 
+/** MaxPool of a value [N,H,W,C], as [N,C,OH,OW]. */
+function maxPool(body: FunctionBody, value: string): string {
+  const channelsFirst = body.op('Transpose', [value], { perm: { ints: [0, 3, 1, 2] } });
+  const attributes = Object.fromEntries(MAX_POOL_ATTRIBUTES.map((a) => [a, reference(a, 'ints')]));
+  return body.op('MaxPool', [channelsFirst], attributes);
+}
+
+const CHANNELS_LAST = { perm: { ints: [0, 2, 3, 1] } };
+const MAX_POOL_ATTRIBUTES = ['kernel_shape', 'strides', 'pads'];
+
 function define(
   name: string,
   signature: Pick<FunctionDef, 'inputs' | 'outputs' | 'attributes'>,
@@ -249,6 +259,18 @@ export const lcqFunctions: readonly FunctionDef[] = [
       const sum = body.op('ReduceSum', [body.cast('S', INT32), axes], { keepdims: { int: 0 } });
       const mean = body.op('Mul', [body.cast(sum, FLOAT), body.attribute('scale', 'float')]);
       body.cast(rounded(body, mean, 0, 255), UINT8, 'Y');
+    },
+  ),
+  define('LcqMaxPool', { inputs: ['X'], outputs: ['Y'], attributes: MAX_POOL_ATTRIBUTES }, (body) =>
+    body.op('Transpose', [maxPool(body, 'X')], CHANNELS_LAST, 'Y'),
+  ),
+  define(
+    'LcqMaxPoolStream',
+    { inputs: ['S'], outputs: ['Y'], attributes: MAX_POOL_ATTRIBUTES },
+    // MaxPool takes no int16; binary32 holds them all.
+    (body) => {
+      const pooled = maxPool(body, body.cast('S', FLOAT));
+      body.cast(body.op('Transpose', [pooled], CHANNELS_LAST), INT16, 'Y');
     },
   ),
   define(

@@ -77,7 +77,7 @@ function lcqLayer(
   parsed: LcqNode,
   types: ReadonlyMap<string, InferredType>,
 ): LayerSummary | undefined {
-  if (parsed.op === 'LcqGlobalAveragePool') return undefined;
+  if (!('operands' in parsed)) return undefined;
   const { weightShape, weightBits } = parsed.attributes;
   const { w, inputLevels, weightLevels } = parsed.operands;
   const weights = elementCount(weightShape);

@@ -45,6 +45,8 @@ export interface NativeSessionOptions {
   /** The name of an instruction set; '' is the best one. */
   readonly kernels: string;
   readonly config: Readonly<Record<string, string>>;
+  /** '' for none. */
+  readonly profile: string;
 }
 
 /** The kernels of one instruction set. */

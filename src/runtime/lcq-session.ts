@@ -20,6 +20,8 @@ export interface LcqSessionOptions {
   readonly kernels?: string;
   /** Configuration entries of ONNX Runtime. */
   readonly config?: Readonly<Record<string, string>>;
+  /** Path prefix of a trace of all nodes (JSON), which ONNX Runtime completes and writes when the session is disposed. */
+  readonly profile?: string;
 }
 
 /** A session that also tells which kernel each `lcq` node runs on. */
@@ -43,13 +45,14 @@ export async function createLcqSession(
   source: string | Uint8Array,
   options: LcqSessionOptions = {},
 ): Promise<LcqSession> {
-  const { intraOpThreads = 1, kernels = '', config = {} } = options;
+  const { intraOpThreads = 1, kernels = '', config = {}, profile = '' } = options;
   if (!Number.isInteger(intraOpThreads) || intraOpThreads < 0 || intraOpThreads > 1024) {
     throw new LcqError('INVALID_ARGUMENT', 'intraOpThreads must be an integer from 0 to 1024');
   }
   if (source.length === 0) throw new LcqError('INVALID_ARGUMENT', 'the model is empty');
   const addon = loadAddon();
-  return new AddonSession(await open(addon, source, { threads: intraOpThreads, kernels, config }));
+  const native = { threads: intraOpThreads, kernels, config, profile };
+  return new AddonSession(await open(addon, source, native));
 }
 
 async function open(

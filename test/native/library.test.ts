@@ -23,7 +23,7 @@ describe('the add-on', () => {
   });
 
   test('opens no session before the library is loaded', async () => {
-    const options = { threads: 1, kernels: '', config: {} };
+    const options = { threads: 1, kernels: '', config: {}, profile: '' };
     await assert.rejects(addon.createSession(Uint8Array.of(1), options), /not loaded/);
   });
 

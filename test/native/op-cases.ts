@@ -5,6 +5,9 @@ import {
   lcqConvStream,
   lcqGemm,
   lcqGlobalAveragePool,
+  lcqMaxPool,
+  type MaxPoolAttributes,
+  type NdArray,
   type QuantizedOperands,
   type Stream,
 } from '../../src/lcq/reference-ops.js';
@@ -91,6 +94,31 @@ export function globalAveragePoolCase(scale: number, stream: Stream): OpCase {
       fed: ['S'],
       outputs: [output('Y', 'uint8', shape)],
       attributes: { scale: { float: scale } },
+    },
+    expected: { Y: data },
+  };
+}
+
+export function maxPoolCase(
+  attributes: MaxPoolAttributes,
+  x: NdArray<Uint8Array> | NdArray<Int16Array>,
+): OpCase {
+  const codes = x.data instanceof Uint8Array;
+  const { shape, data } = lcqMaxPool<Uint8Array | Int16Array>(attributes, x);
+  const input = codes
+    ? { X: tensorOf('uint8', x.shape, x.data as Uint8Array) }
+    : { S: tensorOf('int16', x.shape, x.data as Int16Array) };
+  return {
+    op: {
+      opType: codes ? 'LcqMaxPool' : 'LcqMaxPoolStream',
+      inputs: input,
+      fed: Object.keys(input),
+      outputs: [output('Y', codes ? 'uint8' : 'int16', shape)],
+      attributes: {
+        kernel_shape: { ints: attributes.kernelShape },
+        strides: { ints: attributes.strides },
+        pads: { ints: attributes.pads },
+      },
     },
     expected: { Y: data },
   };

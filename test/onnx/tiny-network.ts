@@ -10,8 +10,8 @@ import {
 import type { RandomInteger } from '../lcq/random-layers.js';
 
 /**
- * A network of all five operators as the exporter would chain them: an 8-bit stem on raw pixels, a residual block of
- * 2-bit convolutions that halves the image, pooling and an 8-bit classifier. Constants are random.
+ * A network of all operators as the exporter would chain them: an 8-bit stem on raw pixels, max pools of its stream and
+ * codes, a residual block of 2-bit convolutions that halves the image, pooling and an 8-bit classifier. Constants are random.
  */
 export function tinyNetwork(next: RandomInteger): Model {
   const network = new TinyNetwork(next);
@@ -19,8 +19,15 @@ export function tinyNetwork(next: RandomInteger): Model {
     outputs: ['s0', 'c0'],
     zeroPoint: 128,
   });
-  network.conv('LcqConv', 'c0', [8, 3, 3, 4], 2, { outputs: ['c1'], stride: 2 });
-  network.conv('LcqConvAdd', 'c1', [8, 3, 3, 8], 3, { outputs: ['s2', 'c2'], residual: 's0' });
+  const pool = {
+    kernel_shape: { ints: [3, 3] },
+    strides: { ints: [1, 1] },
+    pads: { ints: [1, 1, 1, 1] },
+  };
+  network.node('LcqMaxPoolStream', ['s0'], ['p0'], pool);
+  network.node('LcqMaxPool', ['c0'], ['q0'], pool);
+  network.conv('LcqConv', 'q0', [8, 3, 3, 4], 2, { outputs: ['c1'], stride: 2 });
+  network.conv('LcqConvAdd', 'c1', [8, 3, 3, 8], 3, { outputs: ['s2', 'c2'], residual: 'p0' });
   network.conv('LcqConv', 'c2', [8, 1, 1, 8], 4, { outputs: ['c3'] });
   network.conv('LcqConvAdd', 'c3', [8, 3, 3, 8], 2, { outputs: ['s4', 'c4'], residual: 's2' });
   network.node('LcqGlobalAveragePool', ['s4'], ['features'], { scale: { float: 0.002 } });
@@ -68,7 +75,7 @@ class TinyNetwork {
     const thresholds = this.constant(`${name}.thresholds`, 'int32', Int32Array.of(5, 40, 90));
     const more: Record<string, Attribute> = { output_min: { int: 0 } };
     // The block's first residual is larger by 2 and has half the channels.
-    if (residual === 's0')
+    if (residual === 'p0')
       Object.assign(more, { residual_stride: { int: 2 }, residual_offset: { int: 2 } });
     else if (residual)
       Object.assign(more, { residual_stride: { int: 1 }, residual_offset: { int: 0 } });

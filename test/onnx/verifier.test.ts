@@ -167,6 +167,8 @@ describe('an lcq node is refused by name', () => {
     ['LcqConvAdd_s2', 'output_min', { int: -1 }, /'output_min'/],
     ['LcqConvAdd_s2', 'residual_stride', { int: 1 }, /rows or columns of R/],
     ['LcqConvAdd_s2', 'residual_offset', { int: 5 }, /R has 4 channels from 5 on/],
+    ['LcqMaxPool_q0', 'pads', { ints: [1, 1, 3, 1] }, /'pads' must be less/],
+    ['LcqMaxPool_q0', 'kernel_shape', { ints: [11, 3] }, /smaller than the kernel/],
     ['LcqGlobalAveragePool_features', 'scale', { float: 0 }, /'scale'/],
     ['LcqGemm_logits', 'weight_shape', { ints: [8, 5] }, /scale' has 5 entries, must have 8/],
   ];
@@ -180,7 +182,7 @@ describe('an lcq node is refused by name', () => {
   }
 
   test('without an attribute', () => {
-    const { group, ...attributes } = network().graph.nodes[1].attributes;
+    const { group, ...attributes } = network().graph.nodes[3].attributes;
     assert.ok(group);
     check(
       replaceNode('LcqConv_c1', () => ({ attributes })),

@@ -13,6 +13,7 @@ class CreateWorker final : public PromiseWorker {
       : PromiseWorker(info.Env()), constructor_(constructor) {
     const Napi::Object options = info[1].As<Napi::Object>();
     options_.threads = options.Get("threads").As<Napi::Number>().Int32Value();
+    options_.profile = options.Get("profile").As<Napi::String>();
     kernels_ = options.Get("kernels").As<Napi::String>();
     if (kernels_.empty()) kernels_ = kernels::forced_isa_name();
     const Napi::Object config = options.Get("config").As<Napi::Object>();

@@ -23,7 +23,9 @@ std::vector<const PanelKernel*> panel_kernels([[maybe_unused]] Isa isa) {
 std::vector<IsaInfo> describe() {
   const CpuFeatures cpu = cpu_features();
   std::vector<IsaInfo> infos = {
-      {Isa::kScalar, "scalar", true, {"conv_u8s8_1x1_scalar", "global_average_pool_s16_scalar"}},
+      {Isa::kScalar, "scalar", true, 
+       {"conv_u8s8_1x1_scalar", "global_average_pool_s16_scalar", "max_pool_u8_scalar",
+        "max_pool_s16_scalar"}},
       {Isa::kAvx2, "avx2", cpu.avx2, {}},
       {Isa::kAvx512Vnni, "avx512vnni", cpu.avx512vnni, {}},
   };

@@ -108,6 +108,16 @@ kernels::ConvGeometry read_conv_geometry(const ort::NodeInfo& node) {
   return g;
 }
 
+kernels::MaxPoolGeometry read_max_pool_geometry(const ort::NodeInfo& node) {
+  const std::vector<int64_t> kernel = read_sizes(node, "kernel_shape", 2, 1);
+  const std::vector<int64_t> strides = read_sizes(node, "strides", 2, 1);
+  const std::vector<int64_t> pads = read_sizes(node, "pads", 4, 0);
+  for (size_t side = 0; side < pads.size(); ++side) {
+    within(node, "pads", pads[side], 0, kernel[side % 2] - 1);
+  }
+  return {kernel[0], kernel[1], strides[0], strides[1], pads[0], pads[1], pads[2], pads[3]};
+}
+
 kernels::ConvGeometry read_gemm_geometry(const ort::NodeInfo& node) {
   const std::vector<int64_t> shape = read_sizes(node, "weight_shape", 2, 1);
   weight_count(node, shape);

@@ -2,12 +2,16 @@
 #pragma once
 
 #include "../kernels/conv.h"
+#include "../kernels/max_pool.h"
 #include "../ort/custom_op.h"
 
 namespace lcq::ops {
 
 /// weight_shape, strides, pads, dilations and group of an LcqConv op.
 kernels::ConvGeometry read_conv_geometry(const ort::NodeInfo& node);
+
+/// kernel_shape, strides and pads of an LcqMaxPool op.
+kernels::MaxPoolGeometry read_max_pool_geometry(const ort::NodeInfo& node);
 
 /// weight_shape of an LcqGemm, as the geometry of a 1x1 convolution.
 kernels::ConvGeometry read_gemm_geometry(const ort::NodeInfo& node);

@@ -33,5 +33,7 @@ ort::OpDefinition lcq_conv_stream(OpSettings& settings);
 ort::OpDefinition lcq_conv_add(OpSettings& settings);
 ort::OpDefinition lcq_gemm(OpSettings& settings);
 ort::OpDefinition lcq_global_average_pool(OpSettings& settings);
+ort::OpDefinition lcq_max_pool(OpSettings& settings);
+ort::OpDefinition lcq_max_pool_stream(OpSettings& settings);
 
 }  // namespace lcq::ops

@@ -77,6 +77,7 @@ struct Slot<Index, Result(Arguments...)> {
     const Value* const* inputs, size_t input_count, const char* const* output_names,                 \
     size_t output_count, Value** outputs)                                                            \
   X(10, CreateSessionOptions, Status*, SessionOptions** out)                                         \
+  X(14, EnableProfiling, Status*, SessionOptions*, const char* path_prefix)                          \
   X(22, SetSessionLogSeverityLevel, Status*, SessionOptions*, int32_t level)                         \
   X(24, SetIntraOpNumThreads, Status*, SessionOptions*, int32_t threads)                             \
   X(26, CreateCustomOpDomain, Status*, const char* name, OpDomain** out)                             \

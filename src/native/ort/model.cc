@@ -19,6 +19,7 @@ SessionOptionsPtr make_options(const ModelOptions& options, OpDomain* domain) {
   for (const auto& [key, value] : options.config) {
     check(AddSessionConfigEntry(raw, key.c_str(), value.c_str()));
   }
+  if (!options.profile.empty()) check(EnableProfiling(raw, options.profile.c_str()));
   check(AddCustomOpDomain(raw, domain));
   return session_options;
 }

@@ -29,6 +29,8 @@ struct ModelOptions {
   /// Threads that one run may use, the caller's included; 0 leaves the choice to ONNX Runtime.
   int32_t threads = 1;
   std::vector<std::pair<std::string, std::string>> config;
+  /// Where the trace of all runs is written as the model is released, a suffix added; empty for no trace.
+  std::string profile;
 };
 
 /// A tensor of the caller's, read in place.
