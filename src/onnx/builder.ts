@@ -255,28 +255,38 @@ export class GraphBuilder {
     return this.node('Gather', [x, indices], shape, { axis: 0 }, x.dtype);
   }
 
-  conv(x: Value, w: Value, geometry: ConvGeometry): Value {
-    const [n, , h, width] = x.shape;
-    const [m, , kh, kw] = w.shape;
-    const { strides, pads, dilations, group } = geometry;
-    const out = (size: number, k: number, axis: number) =>
-      Math.floor(
-        (size + pads[axis] + pads[axis + 2] - dilations[axis] * (k - 1) - 1) / strides[axis],
-      ) + 1;
-    return this.node('Conv', [x, w], [n, m, out(h, kh, 0), out(width, kw, 1)], {
-      kernel_shape: [kh, kw],
-      strides,
-      pads,
-      dilations,
+  conv(x: Value, w: Value, geometry: ConvGeometry, bias?: Value): Value {
+    const [n] = x.shape;
+    const [m, , ...kernel] = w.shape;
+    const { group, ...window } = geometry;
+    const inputs = bias ? [x, w, bias] : [x, w];
+    return this.node('Conv', inputs, [n, m, ...windowPositions(x.shape, kernel, geometry)], {
+      kernel_shape: kernel,
+      ...window,
       group,
     });
   }
 }
 
-/** Pads are top, left, bottom, right. */
-export interface ConvGeometry {
+/** How a window moves over an image. Pads are top, left, bottom, right. */
+export interface WindowGeometry {
   readonly strides: readonly number[];
   readonly pads: readonly number[];
   readonly dilations: readonly number[];
+}
+
+export interface ConvGeometry extends WindowGeometry {
   readonly group: number;
+}
+
+/** Rows and columns of the result of a window that moves over x [N,C,H,W]. */
+export function windowPositions(
+  x: readonly number[],
+  kernel: readonly number[],
+  { strides, pads, dilations }: WindowGeometry,
+): number[] {
+  return kernel.map((size, axis) => {
+    const reach = dilations[axis] * (size - 1) + 1;
+    return Math.floor((x[axis + 2] + pads[axis] + pads[axis + 2] - reach) / strides[axis]) + 1;
+  });
 }

@@ -58,7 +58,7 @@ export function lower(
       builder,
       node,
       training,
-      inputs: node.inputs.map(lookUp),
+      inputs: node.inputs.flatMap((name) => (name === '' ? [] : [lookUp(name)])),
       constant: (i) => {
         const tensor = graph.initializers.get(node.inputs[i]);
         if (tensor) return tensor;

@@ -3,197 +3,50 @@ import { describe, test } from 'node:test';
 import * as ort from 'onnxruntime-node';
 import { GraphBuilder, type Value } from '../../src/onnx/builder.js';
 import { elementCount } from '../../src/onnx/elements.js';
-import type { Attribute, Graph, TensorData } from '../../src/onnx/graph.js';
+import type { Graph, TensorData } from '../../src/onnx/graph.js';
 import { encodeModel } from '../../src/onnx/serde.js';
 import { lower } from '../../src/training/autodiff.js';
 import { Random } from '../../src/training/random.js';
-
-/** One op under test: real inputs with their shapes (all differentiated) and int64 constants behind them. */
-interface Case {
-  readonly op: string;
-  readonly name?: string;
-  readonly shapes: readonly (readonly number[])[];
-  readonly lists?: readonly (readonly number[])[];
-  readonly attributes?: Record<string, Attribute>;
-  /** Inputs whose gradients the rule gives; all by default. */
-  readonly wanted?: readonly number[];
-  readonly positive?: boolean;
-}
-
-const ints = (...values: number[]): Attribute => ({ ints: values });
-const conv = (stride: number, pads: number[]): Record<string, Attribute> => ({
-  strides: ints(stride, stride),
-  pads: { ints: pads },
-  dilations: ints(1, 1),
-  group: { int: 1 },
-});
-
-const CASES: readonly Case[] = [
-  {
-    op: 'Add',
-    shapes: [
-      [2, 3, 4],
-      [3, 1],
-    ],
-  },
-  {
-    op: 'Sub',
-    shapes: [
-      [2, 3],
-      [2, 3],
-    ],
-  },
-  { op: 'Sub', name: 'Sub, broadcast', shapes: [[2, 3, 2], [1]] },
-  { op: 'Mul', shapes: [[2, 3, 4], [4]] },
-  {
-    op: 'Div',
-    shapes: [
-      [3, 4],
-      [3, 1],
-    ],
-    positive: true,
-  },
-  { op: 'Sqrt', shapes: [[3, 4]], positive: true },
-  { op: 'Relu', shapes: [[4, 5]] },
-  { op: 'Transpose', shapes: [[2, 3, 4, 2]], attributes: { perm: ints(0, 3, 1, 2) } },
-  { op: 'Flatten', shapes: [[2, 3, 2, 1]], attributes: { axis: { int: 1 } } },
-  {
-    op: 'Slice',
-    shapes: [[2, 2, 6, 6]],
-    lists: [
-      [0, 0],
-      [6, 6],
-      [2, 3],
-      [2, 2],
-    ],
-  },
-  {
-    op: 'Slice',
-    name: 'Slice, odd size and a start',
-    shapes: [[1, 2, 7, 5]],
-    lists: [
-      [1, 0],
-      [6, 5],
-      [2, 3],
-      [2, 3],
-    ],
-  },
-  { op: 'Pad', shapes: [[1, 3, 2, 2]], lists: [[0, 2, 0, 1, 0, 1, 0, 0]] },
-  { op: 'GlobalAveragePool', shapes: [[2, 3, 4, 5]] },
-  {
-    op: 'ReduceMean',
-    shapes: [[3, 2, 2, 2]],
-    lists: [[0, 1, 2, 3]],
-    attributes: { keepdims: { int: 1 } },
-  },
-  {
-    op: 'ReduceMean',
-    name: 'ReduceMean, axes dropped',
-    shapes: [[3, 2, 4]],
-    lists: [[1]],
-    attributes: { keepdims: { int: 0 } },
-  },
-  { op: 'Gemm', shapes: [[3, 4], [5, 4], [5]], attributes: { transB: { int: 1 } } },
-  {
-    op: 'Conv',
-    name: 'Conv 3x3, few input channels',
-    shapes: [
-      [2, 3, 9, 9],
-      [4, 3, 3, 3],
-    ],
-    attributes: conv(1, [1, 1, 1, 1]),
-  },
-  {
-    op: 'Conv',
-    name: 'Conv 3x3, one product a tap',
-    shapes: [
-      [2, 6, 9, 9],
-      [4, 6, 3, 3],
-    ],
-    attributes: conv(1, [1, 1, 1, 1]),
-  },
-  {
-    op: 'Conv',
-    name: 'Conv 3x3, few positions',
-    shapes: [
-      [2, 6, 6, 6],
-      [4, 6, 3, 3],
-    ],
-    attributes: conv(1, [1, 1, 1, 1]),
-  },
-  {
-    op: 'Conv',
-    name: 'Conv 3x3 stride 2',
-    shapes: [
-      [2, 6, 18, 18],
-      [4, 6, 3, 3],
-    ],
-    attributes: conv(2, [1, 1, 1, 1]),
-  },
-  {
-    op: 'Conv',
-    name: 'Conv 3x3 stride 2, odd size, few positions',
-    shapes: [
-      [2, 5, 7, 7],
-      [3, 5, 3, 3],
-    ],
-    attributes: conv(2, [1, 1, 1, 1]),
-  },
-  {
-    op: 'Conv',
-    name: 'Conv 5x5, uneven pads',
-    shapes: [
-      [1, 5, 8, 9],
-      [3, 5, 5, 5],
-    ],
-    attributes: conv(1, [2, 1, 0, 2]),
-  },
-  {
-    op: 'Conv',
-    name: 'Conv 1x1',
-    shapes: [
-      [2, 5, 4, 4],
-      [3, 5, 1, 1],
-    ],
-    attributes: conv(1, [0, 0, 0, 0]),
-  },
-  {
-    op: 'Conv',
-    name: 'Conv 1x1 stride 2',
-    shapes: [
-      [2, 5, 6, 6],
-      [3, 5, 1, 1],
-    ],
-    attributes: conv(2, [0, 0, 0, 0]),
-  },
-  {
-    op: 'BatchNormalization',
-    shapes: [[3, 2, 4, 4], [2], [2], [2], [2]],
-    attributes: { epsilon: { float: 1e-3 } },
-    wanted: [0, 1, 2],
-    positive: true,
-  },
-];
+import { type GradientCase, gradientCases } from './gradient-cases.js';
 
 function int64Tensor(values: readonly number[]): TensorData {
   const data = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
   return { dtype: 'int64', shape: [values.length], data };
 }
 
+/** One number is a scalar. */
+function floatTensor(values: readonly number[]): TensorData {
+  const data = new Uint8Array(Float32Array.from(values).buffer);
+  return { dtype: 'float32', shape: values.length === 1 ? [] : [values.length], data };
+}
+
 /** The op followed by a weighted sum, with the gradients of its inputs, as one model. */
-async function compile({ op, shapes, lists = [], attributes = {}, wanted }: Case) {
+async function compile({
+  op,
+  shapes,
+  lists = [],
+  reals = [],
+  attributes = {},
+  wanted,
+}: GradientCase) {
   const names = shapes.map((_, i) => `x${i}`);
+  const constants = new Map([
+    ...lists.map((list, i) => [`list${i}`, int64Tensor(list)] as const),
+    ...reals.map((list, i) => [`reals${i}`, floatTensor(list)] as const),
+  ]);
+  // An empty list stands for an input left out.
+  const operands = [...constants].map(([name, { data }]) => (data.length > 0 ? name : ''));
   const graph: Graph = {
     name: op,
     inputs: [],
     outputs: [],
-    initializers: new Map(lists.map((list, i) => [`list${i}`, int64Tensor(list)])),
+    initializers: constants,
     nodes: [
       {
         name: op,
         opType: op,
         domain: '',
-        inputs: [...names, ...lists.map((_, i) => `list${i}`)],
+        inputs: [...names, ...operands],
         outputs: ['y'],
         attributes,
       },
@@ -231,7 +84,7 @@ async function compile({ op, shapes, lists = [], attributes = {}, wanted }: Case
 }
 
 describe('every row of the gradient table agrees with finite differences', () => {
-  for (const row of CASES) {
+  for (const row of gradientCases) {
     test(row.name ?? row.op, async () => {
       const { session, differentiated, yShape } = await compile(row);
       const random = new Random(5);

@@ -5,7 +5,7 @@ import type { Node, TensorData } from '../../onnx/graph.js';
 export interface RuleContext {
   readonly builder: GraphBuilder;
   readonly node: Node;
-  /** Inputs as already lowered; null where an optional one was left out. */
+  /** Inputs as already lowered; optional ones that were left out are skipped. */
   readonly inputs: readonly Value[];
   /** Batch statistics and their running averages are used instead of stored ones. */
   readonly training: boolean;

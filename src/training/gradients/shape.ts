@@ -1,6 +1,6 @@
 import { LcqError } from '../../errors.js';
 import { intAttribute, intsAttribute } from '../../onnx/attributes.js';
-import { elementCount } from '../../onnx/elements.js';
+import { elementCount, elementsOf } from '../../onnx/elements.js';
 import type { TensorData } from '../../onnx/graph.js';
 import type { Rule } from './rule.js';
 
@@ -92,15 +92,6 @@ export const pad: Rule = (context) => {
   };
 };
 
-/** [N,C,H,W] to [N,C,1,1]. */
-export const globalAveragePool: Rule = ({ builder: b, inputs: [x] }) => {
-  const [n, c, h, w] = x.shape;
-  return {
-    output: b.node('GlobalAveragePool', [x], [n, c, 1, 1]),
-    pullback: (dy) => [() => b.expand(b.mul(dy, b.scalar(1 / (h * w))), x.shape)],
-  };
-};
-
 export const reduceMean: Rule = (context) => {
   const { builder: b, node, inputs } = context;
   const x = inputs[0];
@@ -112,6 +103,60 @@ export const reduceMean: Rule = (context) => {
     output: b.reduce('Mean', x, axes, keep),
     pullback: (dy) => [
       () => b.expand(b.reshape(b.mul(dy, b.scalar(1 / count)), kept), x.shape),
+      ...inputs.slice(1).map(() => null),
+    ],
+  };
+};
+
+/** Reshape to a constant shape: 0 keeps an axis, -1 takes what is left. */
+export const reshape: Rule = (context) => {
+  const { builder: b, inputs } = context;
+  const [x] = inputs;
+  const wanted = int64List(context.constant(1)).map((d, i) => (d === 0 ? x.shape[i] : d));
+  const known = elementCount(wanted.filter((d) => d !== -1));
+  const shape = wanted.map((d) => (d === -1 ? elementCount(x.shape) / known : d));
+  return {
+    output: b.reshape(x, shape),
+    pullback: (dy) => [() => b.reshape(dy, x.shape), null],
+  };
+};
+
+export const concat: Rule = ({ builder: b, node, inputs }) => {
+  const rank = inputs[0].shape.length;
+  const axis = (intAttribute(node, 'axis') + rank) % rank;
+  const ends = inputs.map((_, i) =>
+    inputs.slice(0, i + 1).reduce((sum, x) => sum + x.shape[axis], 0),
+  );
+  return {
+    output: b.concat(inputs, axis),
+    pullback: (dy) =>
+      ends.map((end, i) => () => b.slice(dy, [axis], [end - inputs[i].shape[axis]], [end])),
+  };
+};
+
+/** Nearest-neighbour Resize of [N,C,H,W] by whole factors: each element is repeated, its gradient is their sum. */
+export const resize: Rule = (context) => {
+  const { builder: b, node, inputs } = context;
+  const [x] = inputs;
+  const [n, c, h, w] = x.shape;
+  const scales = node.inputs[2]
+    ? Array.from(elementsOf(context.constant(2), 'float32'))
+    : int64List(context.constant(3)).map((size, i) => size / x.shape[i]);
+  const { mode } = node.attributes;
+  const nearest = !mode || ('string' in mode && mode.string === 'nearest');
+  const whole = scales.length === 4 && scales.every((s) => Number.isInteger(s) && s >= 1);
+  if (!nearest || !whole || scales[0] !== 1 || scales[1] !== 1) {
+    throw new LcqError(
+      'UNSUPPORTED',
+      `node '${node.name}' (Resize): only nearest neighbours and whole factors are trained`,
+    );
+  }
+  const [, , rows, columns] = scales;
+  const blocks = b.expand(b.reshape(x, [n, c, h, 1, w, 1]), [n, c, h, rows, w, columns]);
+  return {
+    output: b.reshape(blocks, [n, c, h * rows, w * columns]),
+    pullback: (dy) => [
+      () => b.reduce('Sum', b.reshape(dy, [n, c, h, rows, w, columns]), [3, 5]),
       ...inputs.slice(1).map(() => null),
     ],
   };

@@ -1,10 +1,13 @@
 import { TRAINING_DOMAIN } from '../../onnx/domains.js';
+import { clip, hardSigmoid, hardSwish, leakyRelu, relu, sigmoid, softmax } from './activation.js';
 import { batchNormalization } from './batch-normalization.js';
-import { add, cast, div, mul, relu, sqrt, sub } from './elementwise.js';
-import { conv, gemm } from './linear.js';
+import { conv } from './conv.js';
+import { add, cast, div, mul, sqrt, sub } from './elementwise.js';
+import { gemm, matmul } from './linear.js';
+import { averagePool, globalAveragePool, maxPool } from './pooling.js';
 import { quantize, uniformQuantize } from './quantize.js';
 import type { Rule } from './rule.js';
-import { flatten, globalAveragePool, pad, reduceMean, slice, transpose } from './shape.js';
+import { concat, flatten, pad, reduceMean, reshape, resize, slice, transpose } from './shape.js';
 
 /** All gradients of the trainer, one row an op. Ops of another domain are written `domain:Op`. */
 export const GRADIENT_TABLE: Readonly<Record<string, Rule>> = {
@@ -14,14 +17,26 @@ export const GRADIENT_TABLE: Readonly<Record<string, Rule>> = {
   Div: div,
   Sqrt: sqrt,
   Relu: relu,
+  Clip: clip,
+  LeakyRelu: leakyRelu,
+  Sigmoid: sigmoid,
+  HardSigmoid: hardSigmoid,
+  HardSwish: hardSwish,
+  Softmax: softmax,
   Cast: cast,
   Transpose: transpose,
   Flatten: flatten,
+  Reshape: reshape,
+  Concat: concat,
+  Resize: resize,
   Slice: slice,
   Pad: pad,
   GlobalAveragePool: globalAveragePool,
+  AveragePool: averagePool,
+  MaxPool: maxPool,
   ReduceMean: reduceMean,
   Gemm: gemm,
+  MatMul: matmul,
   Conv: conv,
   BatchNormalization: batchNormalization,
   [`${TRAINING_DOMAIN}:Quantize`]: quantize,
