@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { crc32, deflateSync } from 'node:zlib';
 import { ERROR_CODES, type ErrorCode } from '../../src/errors.js';
@@ -67,7 +69,11 @@ test('what is not a good picture is refused with a code, and the server is unhar
         [new Uint8Array(0), 'INVALID_ARGUMENT', /the image is empty/],
         [Buffer.from('no picture at all'), 'INVALID_ARGUMENT', /not a JPEG, PNG or WebP/],
         [svg, 'INVALID_ARGUMENT', /not a JPEG, PNG or WebP/],
-        [jpeg.subarray(0, 3), 'INVALID_ARGUMENT', /jpeg file with a truncated or corrupt header/],
+        [
+          jpeg.subarray(0, 3),
+          'INVALID_ARGUMENT',
+          /the jpeg image has a truncated or corrupt header/,
+        ],
         [jpeg.subarray(0, jpeg.length - 40), 'INVALID_ARGUMENT', /truncated or corrupt/],
         [png.subarray(0, png.length - 60), 'INVALID_ARGUMENT', /truncated or corrupt/],
         [new Uint8Array(200_001), 'TOO_LARGE', /200001 bytes; the limit is 200000/],
@@ -214,4 +220,15 @@ test('wrong paths, verbs, types and encodings each have their status', () =>
     }
     const get = await rest(`${url}/v1/models/colours:classify`);
     assert.deepEqual([get.status, get.headers.get('allow')], [405, 'POST']);
+  }));
+
+test('what is not even HTTP gets a coded answer', () =>
+  withServer(async (server) => {
+    const socket = connect(server.ports.http, '127.0.0.1');
+    socket.end('THIS IS NOT HTTP\r\n\r\n');
+    const reply = await text(socket);
+    assert.match(reply, /^HTTP\/1\.1 400 Bad Request\r\n/);
+    assert.match(reply, /\r\ncontent-type: application\/json\r\n/);
+    assert.match(reply, /\{"error":"Bad Request","code":"INVALID_ARGUMENT"\}$/);
+    await assertUnharmed(server);
   }));

@@ -29,23 +29,26 @@ export function bytesOfJson(
     throw invalid(`inference input '${name}' data-type is '${datatype}', which is not known`);
   }
   if (!Array.isArray(data)) throw invalid(`input '${name}': 'data' must be an array`);
-  const values: unknown[] = [];
-  flatten(data, values, 1);
   const expected = elementCount(shape);
+  const values: unknown[] = [];
+  flatten(data, values, expected, 1);
   if (values.length !== expected) {
+    const count = values.length > expected ? `more than ${expected}` : values.length;
     throw invalid(
-      `input '${name}': 'data' has ${values.length} values, shape [${shape}] means ${expected}`,
+      `input '${name}': 'data' has ${count} values, shape [${shape}] means ${expected}`,
     );
   }
   return datatype === 'BYTES' ? encodeStrings(name, values) : encodeNumbers(name, datatype, values);
 }
 
-function flatten(data: readonly unknown[], values: unknown[], depth: number): void {
+/** Collects the values, stopping at the first one too many. */
+function flatten(data: readonly unknown[], values: unknown[], limit: number, depth: number): void {
   if (depth > MAX_DEPTH) {
     throw invalid(`JSON nesting depth exceeds maximum allowed limit (${MAX_DEPTH})`);
   }
   for (const value of data) {
-    if (Array.isArray(value)) flatten(value, values, depth + 1);
+    if (values.length > limit) return;
+    if (Array.isArray(value)) flatten(value, values, limit, depth + 1);
     else values.push(value);
   }
 }

@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -48,6 +48,7 @@ export class RestServer {
       // While closing, requests on open connections are still answered; the replies say `connection: close`.
       return503OnClosing: false,
       routerOptions: { maxParamLength: 256 },
+      clientErrorHandler: refuseMalformedHttp,
       frameworkErrors: (error, _request, reply) => void sendError(reply, toLcqError(error)),
     });
     readBodiesAsBytes(this.#app);
@@ -106,6 +107,18 @@ function handleErrors(app: FastifyInstance, log: Logger): void {
   });
   app.setNotFoundHandler((_request, reply) =>
     sendError(reply, new LcqError('NOT_FOUND', 'Not Found')),
+  );
+}
+
+/** What node:http could not read as a request has no reply object: the answer is written to the socket. */
+function refuseMalformedHttp(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  const status =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request';
+  const body = JSON.stringify({ error: status.slice(4), code: 'INVALID_ARGUMENT' });
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\n` +
+      `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
   );
 }
 
