@@ -85,6 +85,17 @@ test('an upload that never ends does not keep the process past its drain timeout
     { drainTimeoutMs: 200 },
   ));
 
+test('a connection that never sent anything does not hold up the drain', () =>
+  withServer(async ({ server, ports }) => {
+    const socket = connect(ports.http, '127.0.0.1');
+    await once(socket, 'connect');
+    await setTimeout(20);
+    const start = performance.now();
+    assert.equal(await server.close(), true);
+    assert.ok(performance.now() - start < 2000);
+    socket.destroy();
+  }));
+
 test('the server is live at once and ready once every model is warm', () =>
   withColourRepository(async (modelRepository) => {
     let open: () => void = () => {};

@@ -38,6 +38,8 @@ declare module 'fastify' {
 /** The REST server: classification, and the core of the Open Inference Protocol. */
 export class RestServer {
   readonly #app: FastifyInstance;
+  /** Connections that have not sent a request yet. */
+  readonly #silent = new Set<Socket>();
 
   constructor(options: RestOptions) {
     this.#app = fastify({
@@ -58,6 +60,11 @@ export class RestServer {
       if (options.service.state === 'draining') reply.header('connection', 'close');
     });
     handleErrors(this.#app, options.log);
+    this.#app.server.on('connection', (socket) => {
+      this.#silent.add(socket);
+      socket.once('close', () => this.#silent.delete(socket));
+    });
+    this.#app.server.on('request', ({ socket }) => this.#silent.delete(socket));
     this.#app.register(classifyRoutes, options);
     this.#app.register(openInferenceRoutes, options);
   }
@@ -74,7 +81,10 @@ export class RestServer {
 
   /** Accepts no new connections and resolves when the open requests are answered. */
   async close(): Promise<void> {
-    await this.#app.close();
+    const closed = this.#app.close();
+    // Pools open connections ahead of need; node:http waits for these as if they were busy.
+    for (const socket of this.#silent) socket.destroy();
+    await closed;
   }
 
   /** Cuts off what is still open. */
