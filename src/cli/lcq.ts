@@ -9,6 +9,7 @@ const COMMANDS = {
   serve: 'Serve a model repository over gRPC and REST',
   train: 'Train a network, in fp32 or with LCQ',
   evaluate: 'Measure the top-1 accuracy of a model on labelled images',
+  bench: 'Time models and their nodes, against fp32 and int8',
   inspect: 'Print the layers, bits, bytes and levels of an LCQ model file',
 } as const satisfies Record<string, string>;
 
