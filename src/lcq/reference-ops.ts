@@ -60,6 +60,18 @@ export interface StreamOperands extends QuantizedOperands {
 const INT16_MIN = -32768;
 const INT16_MAX = 32767;
 
+/** LcqQuantize: reals `float32 [N,C,H,W]` in, codes `uint8 [N,H,W,C]` out. */
+export function lcqQuantizeReals(x: NdArray<Float32Array>, thresholds: Float32Array): Codes {
+  const [batch, channels, height, width] = x.shape;
+  const area = height * width;
+  const y = Uint8Array.from(x.data, (_, i) => {
+    const [c, pixel] = [i % channels, Math.floor(i / channels)];
+    const image = Math.floor(pixel / area) * channels + c;
+    return countReached(thresholds, x.data[image * area + (pixel % area)]);
+  });
+  return { shape: [batch, height, width, channels], data: y };
+}
+
 /** LcqConv: codes in, codes out. `thresholds` is i32 [M, S], row m ascending. */
 export function lcqConv(
   attributes: LcqConvAttributes,

@@ -6,6 +6,7 @@ import {
   lcqGemm,
   lcqGlobalAveragePool,
   lcqMaxPool,
+  lcqQuantizeReals,
   type NdArray,
 } from '../lcq/reference-ops.js';
 import { LCQ_DOMAIN } from './domains.js';
@@ -53,6 +54,8 @@ export function interpret(
 /** The types of `inputs` are those that analyzeLcq found. */
 function run(parsed: LcqNode, inputs: readonly Value[]): Value[] {
   switch (parsed.op) {
+    case 'LcqQuantize':
+      return [lcqQuantizeReals(inputs[0] as NdArray<Float32Array>, parsed.thresholds)];
     case 'LcqConv':
       return [
         lcqConv(parsed.attributes, { x: inputs[0] as NdArray<Uint8Array>, ...parsed.operands }),

@@ -11,7 +11,18 @@ import { type Elements, type ElementType, elementCount, elementsOf } from './ele
 import type { Graph, Node } from './graph.js';
 
 /** A node of the `lcq` domain, read and checked against docs/op-spec.md: its attributes and constant operands, typed. */
-export type LcqNode = LcqConvNode | LcqStreamNode | LcqPoolNode | LcqMaxPoolNode | LcqGemmNode;
+export type LcqNode =
+  | LcqQuantizeNode
+  | LcqConvNode
+  | LcqStreamNode
+  | LcqPoolNode
+  | LcqMaxPoolNode
+  | LcqGemmNode;
+
+export interface LcqQuantizeNode {
+  readonly op: 'LcqQuantize';
+  readonly thresholds: Float32Array;
+}
 
 /** Operands of every op with weights. */
 export interface WeightOperands {
@@ -66,6 +77,7 @@ const INT16_MIN = -32768;
 
 /** The number of inputs and outputs of each op. */
 const SIGNATURES: Readonly<Record<string, readonly [inputs: number, outputs: number]>> = {
+  LcqQuantize: [2, 1],
   LcqConv: [5, 1],
   LcqConvStream: [7, 2],
   LcqConvAdd: [8, 2],
@@ -102,6 +114,8 @@ class NodeReader {
       throw this.error(`must have ${signature[0]} inputs and ${signature[1]} outputs`);
     }
     switch (opType) {
+      case 'LcqQuantize':
+        return this.quantize();
       case 'LcqConv':
         return this.conv();
       case 'LcqConvStream':
@@ -115,6 +129,13 @@ class NodeReader {
       default:
         return this.pool();
     }
+  }
+
+  private quantize(): LcqQuantizeNode {
+    const { elements } = this.constant(1, 'thresholds', 'float32', 1);
+    if (!elements.every(Number.isFinite)) throw this.error('thresholds must be finite');
+    this.checkThresholds('thresholds', elements);
+    return { op: 'LcqQuantize', thresholds: elements };
   }
 
   private conv(): LcqConvNode {
@@ -278,7 +299,7 @@ class NodeReader {
     return elements;
   }
 
-  private checkThresholds(name: string, row: Int32Array): void {
+  private checkThresholds(name: string, row: Int32Array | Float32Array): void {
     if (row.length > MAX_THRESHOLDS) {
       throw this.error(`input '${name}' has more than ${MAX_THRESHOLDS} thresholds`);
     }
@@ -298,8 +319,8 @@ class NodeReader {
   }
 }
 
-function isAscending(values: Int32Array | Uint8Array): boolean {
-  return values.every((value, i) => i === 0 || values[i - 1] <= value);
+function isAscending(values: Int32Array | Uint8Array | Float32Array): boolean {
+  return values.every((value: number, i: number) => i === 0 || values[i - 1] <= value);
 }
 
 function greatest(levels: Int8Array | Uint8Array, zeroPoint: number): number {

@@ -48,6 +48,11 @@ class NodeTyping {
 
   outputs(parsed: LcqNode): InferredType[] {
     switch (parsed.op) {
+      case 'LcqQuantize': {
+        const [batch, channels, height, width] = this.reals();
+        const greatestCode = parsed.thresholds.length;
+        return [{ dtype: 'uint8', shape: [batch, height, width, channels], greatestCode }];
+      }
       case 'LcqConv': {
         const shape = this.convolved(parsed);
         const greatestCode = parsed.operands.thresholds.length / parsed.attributes.weightShape[0];
@@ -115,6 +120,13 @@ class NodeTyping {
       }
       return output;
     });
+  }
+
+  /** The shape of the image that is quantized; free where it comes from a standard op, whose type is not inferred. */
+  private reals(): readonly Dim[] {
+    const [name] = this.node.inputs;
+    if (this.types.has(name)) return this.input(0, 'X', 'float32', 4);
+    return Array.from({ length: 4 }, (_, axis) => `${name}_${axis}`);
   }
 
   /** The shape of the codes read. A pooled or fed code may be any byte; a counted one must have a level. */

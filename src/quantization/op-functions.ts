@@ -212,6 +212,25 @@ function define(
   };
 }
 
+const MAX_THRESHOLDS = 255;
+
+/**
+ * #{ t : value >= thresholds[t] } as `Y` by binary search, since values are many: the table is filled up to 255 with
+ * NaN, which nothing reaches.
+ */
+function searchedCodes(body: FunctionBody, value: string, thresholds: string): void {
+  const count = body.op('Shape', [thresholds]);
+  const room = body.op('Sub', [body.int64([MAX_THRESHOLDS]), count]);
+  const pads = body.op('Concat', [body.int64([0]), room], { axis: { int: 0 } });
+  const table = body.op('Pad', [thresholds, pads, body.float(Number.NaN)]);
+  const code = [128, 64, 32, 16, 8, 4, 2, 1].reduce((reached, step) => {
+    const threshold = body.op('Gather', [table, body.op('Add', [reached, body.int32(step - 1)])]);
+    const more = body.cast(body.op('GreaterOrEqual', [value, threshold]), INT32);
+    return body.op('Add', [reached, body.op('Mul', [more, body.int32(step)])]);
+  }, body.int32(0));
+  body.cast(code, UINT8, 'Y');
+}
+
 const OPERANDS = ['X', 'W', 'weight_levels', 'input_levels'];
 const CONV_ATTRIBUTES = [
   'weight_shape',
@@ -225,6 +244,10 @@ const CONV_ATTRIBUTES = [
 
 /** One body for each operator of docs/op-spec.md. */
 export const lcqFunctions: readonly FunctionDef[] = [
+  define('LcqQuantize', { inputs: ['X', 'thresholds'], outputs: ['Y'], attributes: [] }, (body) => {
+    const reals = body.op('Transpose', ['X'], { perm: { ints: [0, 2, 3, 1] } });
+    searchedCodes(body, reals, 'thresholds');
+  }),
   define(
     'LcqConv',
     { inputs: [...OPERANDS, 'thresholds'], outputs: ['Y'], attributes: CONV_ATTRIBUTES },

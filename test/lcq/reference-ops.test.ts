@@ -8,6 +8,7 @@ import {
   lcqConvStream,
   lcqGemm,
   lcqGlobalAveragePool,
+  lcqQuantizeReals,
 } from '../../src/lcq/reference-ops.js';
 
 /** A 1x1 convolution of one channel whose weight is +1 or -1: the accumulator is the input level, or its negative. */
@@ -153,4 +154,14 @@ test('LcqGemm gives reals', () => {
     },
   );
   assert.deepEqual(y, { shape: [2, 2], data: Float32Array.of(-419, 179, 1, 359) });
+});
+
+test('LcqQuantize counts the thresholds that each real reaches, and moves the channels last', () => {
+  const data = Float32Array.of(-1, 0, 0.5, 0.49, 9, Number.NaN, Number.POSITIVE_INFINITY, 1);
+  const { shape, data: codes } = lcqQuantizeReals(
+    { shape: [1, 2, 2, 2], data },
+    Float32Array.of(0, 0.5, 1),
+  );
+  assert.deepEqual(shape, [1, 2, 2, 2]);
+  assert.deepEqual([...codes], [0, 3, 1, 0, 2, 3, 1, 3]);
 });

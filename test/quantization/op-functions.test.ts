@@ -7,9 +7,10 @@ import {
   lcqConvStream,
   lcqGemm,
   lcqGlobalAveragePool,
+  lcqQuantizeReals,
   type QuantizedOperands,
 } from '../../src/lcq/reference-ops.js';
-import { tensorOf } from '../../src/onnx/elements.js';
+import { elementsOf, tensorOf } from '../../src/onnx/elements.js';
 import type { NamedType, TensorData } from '../../src/onnx/graph.js';
 import { encodeModel } from '../../src/onnx/serde.js';
 import {
@@ -33,7 +34,9 @@ async function runFunction(op: OpUnderTest): Promise<Record<string, ort.Tensor['
   return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, data]));
 }
 
-function ortTensor({ dtype, shape, data }: TensorData): ort.Tensor {
+function ortTensor(tensor: TensorData): ort.Tensor {
+  const { dtype, shape, data } = tensor;
+  if (dtype === 'float32') return new ort.Tensor('float32', elementsOf(tensor, 'float32'), shape);
   if (dtype === 'uint8') return new ort.Tensor('uint8', data, shape);
   return new ort.Tensor(
     'int16',
@@ -224,6 +227,31 @@ describe('the function bodies on stock onnxruntime equal the reference', () => {
         fed: ['S'],
         outputs: [named('Y', 'uint8', expected.shape)],
         attributes: { scale: { float: scale } },
+      });
+      assert.deepEqual(actual.Y, expected.data);
+    });
+  }
+
+  for (const count of [1, 14, 254, 255]) {
+    test(`LcqQuantize: ${count} thresholds`, async () => {
+      const next = randomIntegers(count);
+      const shape = [2, 3, 5, 7];
+      const thresholds = Float32Array.from({ length: count }, () => next(-500, 500) / 7).sort();
+      const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+      const data = Float32Array.from({ length: 210 }, (_, i) => {
+        if (i < special.length) return special[i];
+        return i % 2 ? thresholds[next(0, count - 1)] : next(-600, 600) / 7;
+      });
+      const expected = lcqQuantizeReals({ shape, data }, thresholds);
+      const actual = await runFunction({
+        opType: 'LcqQuantize',
+        inputs: {
+          X: tensorOf('float32', shape, data),
+          thresholds: tensorOf('float32', [count], thresholds),
+        },
+        fed: ['X'],
+        outputs: [named('Y', 'uint8', expected.shape)],
+        attributes: {},
       });
       assert.deepEqual(actual.Y, expected.data);
     });
