@@ -1,4 +1,3 @@
-import { appendFile, mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
@@ -6,16 +5,23 @@ import { LcqError } from '../errors.js';
 import { GRID_CELLS } from '../lcq/grid.js';
 import { TRAINING_DOMAIN } from '../onnx/domains.js';
 import type { Graph } from '../onnx/graph.js';
-import { calibrateClips, observe } from '../quantization/calibrate.js';
+import { type CalibrationSettings, calibrateClips, observe } from '../quantization/calibrate.js';
 import { exportModel } from '../quantization/export.js';
 import { DEFAULT_INTERVALS, insertQuantizers, parseBits } from '../quantization/insert.js';
 import { fullPrecisionModel, publish } from '../quantization/publish.js';
 import { rangedValues } from '../quantization/residual-stream.js';
-import { type Checkpoint, readCheckpoint, writeCheckpoint } from '../training/checkpoint.js';
+import { type Checkpoint, readCheckpoint } from '../training/checkpoint.js';
 import { type LabelledImages, readImageFolder } from '../training/image-folder.js';
 import { cifarResNet } from '../training/networks/resnet.js';
-import { accuracyOf, type StepReport, type TrainingSettings, train } from '../training/trainer.js';
-import { createProgress } from './progress.js';
+import { RunFolder } from '../training/run-folder.js';
+import {
+  accuracyOf,
+  type TrainerOptions,
+  type TrainingSettings,
+  train,
+} from '../training/trainer.js';
+import { nonNegative, positiveInteger, share } from './options.js';
+import { createProgress, type Progress } from './progress.js';
 
 const IMAGE_SIZE = 32;
 const CHECKPOINT_INTERVAL_MS = 60_000;
@@ -54,84 +60,106 @@ export const command = new Command('train')
   .option('--from <checkpoint>', 'start from the parameters of an earlier run')
   .option('--bits <wXaY>', 'quantize the network of --from to 2, 3 or 4 bits, e.g. w2a2')
   .option('--teacher <checkpoint>', 'full-precision network whose outputs are learned as well')
-  .option('--distillation <share>', "weight of the teacher's outputs, 0 to 1", Number, 0.5)
-  .option('--epochs <n>', 'passes over the training images', Number, 20)
-  .option('--batch <n>', 'images a step', Number, 128)
-  .option('--rate <r>', 'highest learning rate', Number, 0.2)
-  .option('--warmup <epochs>', 'epochs of linear warm-up', Number, 2)
-  .option('--weight-decay <d>', 'L2 decay of the weights', Number, 5e-4)
-  .option('--seed <n>', 'seed of the initial weights, the order and the augmentation', Number, 1)
-  .option('--threads <n>', 'threads of the runtime', Number, availableParallelism())
-  .option('--evaluate-every <n>', 'epochs between accuracies on the test files', Number, 1)
+  .option('--distillation <share>', "weight of the teacher's outputs, 0 to 1", share, 0.5)
+  .option('--epochs <n>', 'passes over the training images', positiveInteger, 20)
+  .option('--batch <n>', 'images a step', positiveInteger, 128)
+  .option('--rate <r>', 'highest learning rate', nonNegative, 0.2)
+  .option('--warmup <epochs>', 'epochs of linear warm-up', nonNegative, 2)
+  .option('--weight-decay <d>', 'L2 decay of the weights', nonNegative, 5e-4)
+  .option(
+    '--seed <n>',
+    'seed of the initial weights, the order and the augmentation',
+    positiveInteger,
+    1,
+  )
+  .option('--threads <n>', 'threads of the runtime', positiveInteger, availableParallelism())
+  .option('--evaluate-every <n>', 'epochs between accuracies on the test files', positiveInteger, 1)
   .option('--publish <dir>', 'write the trained network as a servable model, REPOSITORY/NAME')
-  .option('--resume', 'go on from last.onnx in --out', false)
+  .option('--resume', 'go on from last.onnx in --out, with the settings it was started with', false)
   .action(run);
 
 async function run(options: Options): Promise<void> {
-  await mkdir(options.out, { recursive: true });
-  const checkpointPath = join(options.out, 'last.onnx');
+  const { run, resumed } = await openRun(options);
   const images = await load(options, 'train');
   const test = await load(options, 'test');
-  const settings = settingsOf(options);
-  const start = options.resume
-    ? await readCheckpoint(checkpointPath)
-    : await initial(options, images, settings);
-  if (start.classes.join() !== images.classes.join()) {
-    throw new LcqError(
-      'INVALID_ARGUMENT',
-      `--data has other classes than the checkpoint: ${images.classes}`,
-    );
-  }
-  const effective = JSON.parse(start.settings) as TrainingSettings;
+  const start = resumed ?? (await initial(options, images, settingsOf(options)));
+  checkClasses('--data', images.classes, start);
   const teacher = options.teacher ? await readCheckpoint(options.teacher) : undefined;
+  if (teacher) checkClasses('--teacher', teacher.classes, start);
 
+  const settings = JSON.parse(start.settings) as TrainingSettings;
+  const steps = Math.floor(images.count / settings.batch) * settings.epochs;
+  const progress = createProgress('train', steps, start.step);
+  const end = await train(start, images, settings, {
+    threads: options.threads,
+    onStep: reporter(options, run, test, progress),
+    ...(teacher ? { teacher } : {}),
+  });
+  progress.stop();
+  await run.save(end);
+  if (end.step < steps) {
+    console.error('stopped; go on with --resume');
+    return;
+  }
+  console.error(`done: ${run.checkpointPath}`);
+  if (options.publish) {
+    await publishTrained(end, images, options.publish, options);
+    console.error(`published: ${options.publish}`);
+  }
+}
+
+async function openRun({
+  out,
+  resume,
+}: Options): Promise<{ run: RunFolder; resumed?: Checkpoint }> {
+  if (!resume) return { run: await RunFolder.create(out) };
+  const { run, checkpoint } = await RunFolder.open(out);
+  return { run, resumed: checkpoint };
+}
+
+function checkClasses(option: string, classes: readonly string[], start: Checkpoint): void {
+  if (classes.join() === start.classes.join()) return;
+  throw new LcqError(
+    'INVALID_ARGUMENT',
+    `${option} has the classes ${classes}; the checkpoint has ${start.classes}`,
+  );
+}
+
+/** Shows progress, saves checkpoints, evaluates after epochs, and stops the run on SIGINT and SIGTERM. */
+function reporter(
+  options: Options,
+  run: RunFolder,
+  test: LabelledImages,
+  progress: Progress,
+): TrainerOptions['onStep'] {
   let stopping = false;
   const stop = () => {
     stopping = true;
   };
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  const steps = Math.floor(images.count / effective.batch) * effective.epochs;
-  const progress = createProgress('train', steps, start.step);
   const began = performance.now();
   let saved = began;
-  const onStep = async (report: StepReport, snapshot: () => Checkpoint): Promise<boolean> => {
-    const note = `epoch ${report.epoch}/${effective.epochs}, loss ${report.epochLoss.toFixed(4)}, accuracy ${percent(report.accuracy)}`;
+  return async (report, snapshot) => {
+    const { epoch, epochs, epochLoss: loss, accuracy: trainAccuracy } = report;
+    const figures = `loss ${loss.toFixed(4)}, accuracy ${percent(trainAccuracy)}`;
+    const note = `epoch ${epoch}/${epochs}, ${figures}`;
     progress.update(report.step, note);
-    const now = performance.now();
-    if (report.endOfEpoch || stopping || now - saved > CHECKPOINT_INTERVAL_MS) {
-      const checkpoint = snapshot();
-      await writeCheckpoint(checkpointPath, checkpoint);
-      saved = now;
-      if (report.endOfEpoch) {
-        const due = report.epoch % options.evaluateEvery === 0 || report.step === report.steps;
-        const accuracy = due
-          ? await accuracyOf(checkpoint, test, EVALUATION_BATCH, options.threads)
-          : undefined;
-        const line = {
-          epoch: report.epoch,
-          loss: report.epochLoss,
-          trainAccuracy: report.accuracy,
-          ...(accuracy === undefined ? {} : { testAccuracy: accuracy }),
-          seconds: Math.round((performance.now() - began) / 1000),
-        };
-        progress.line(note + (accuracy === undefined ? '' : `, test ${percent(accuracy)}`));
-        await appendFile(join(options.out, 'log.jsonl'), `${JSON.stringify(line)}\n`);
-      }
-    }
+    if (!report.endOfEpoch && performance.now() - saved < CHECKPOINT_INTERVAL_MS) return !stopping;
+    const checkpoint = snapshot();
+    await run.save(checkpoint);
+    saved = performance.now();
+    if (!report.endOfEpoch) return !stopping;
+    const due = epoch % options.evaluateEvery === 0 || epoch === epochs;
+    const batch = Math.min(EVALUATION_BATCH, test.count);
+    const testAccuracy = due
+      ? await accuracyOf(checkpoint, test, batch, options.threads)
+      : undefined;
+    progress.line(due ? `${note}, test ${percent(testAccuracy as number)}` : note);
+    const seconds = Math.round((performance.now() - began) / 1000);
+    // JSON leaves out what is undefined.
+    await run.log({ epoch, loss, trainAccuracy, testAccuracy, seconds });
     return !stopping;
   };
-  const end = await train(start, images, effective, {
-    threads: options.threads,
-    onStep,
-    ...(teacher ? { teacher } : {}),
-  });
-  progress.stop();
-  await writeCheckpoint(checkpointPath, end);
-  if (options.publish && end.step === steps) {
-    await publishTrained(end, images, options.publish, options);
-    console.error(`published: ${options.publish}`);
-  }
-  console.error(end.step < steps ? `stopped; go on with --resume` : `done: ${checkpointPath}`);
 }
 
 function settingsOf(options: Options): TrainingSettings {
@@ -177,7 +205,7 @@ async function quantized(
   { seed, threads }: Options,
 ): Promise<Graph> {
   const bits = parseBits(bitsText);
-  const calibration = { ...CALIBRATION, seed, threads };
+  const calibration = calibrationOn(images, seed, threads);
   const clips = await calibrateClips(graph, bits.activationBits, images, calibration);
   const settings = {
     ...bits,
@@ -186,6 +214,12 @@ async function quantized(
     chainGradient: false,
   };
   return insertQuantizers(graph, settings, clips);
+}
+
+/** As many training images as there are, up to the usual number. */
+function calibrationOn(images: LabelledImages, seed: number, threads: number): CalibrationSettings {
+  const batch = Math.min(CALIBRATION.batch, images.count);
+  return { images: CALIBRATION.images, batch, seed, threads };
 }
 
 async function publishTrained(
@@ -199,8 +233,8 @@ async function publishTrained(
     const model = fullPrecisionModel(graph, imageSize);
     return publish(folder, { model, labels: classes, imageSize });
   }
-  const { streams, pooled } = rangedValues(graph);
-  const calibration = { ...CALIBRATION, seed, threads };
+  
+  const calibration = calibrationOn(images, seed, threads);
   const observed = await observe(graph, [...streams, pooled], images, calibration);
   const ranges = new Map([...observed].map(([name, { largest }]) => [name, largest]));
   const model = exportModel(graph, imageSize, ranges);

@@ -25,6 +25,7 @@ export interface StepReport {
   readonly step: number;
   readonly steps: number;
   readonly epoch: number;
+  readonly epochs: number;
   readonly loss: number;
   /** Share of the epoch's training images so far that were classified rightly, 0 to 1. */
   readonly accuracy: number;
@@ -52,7 +53,7 @@ export function rateAt(step: number, perEpoch: number, s: TrainingSettings): num
 /**
  * Trains from a checkpoint to the end of the schedule. Order and augmentation of step n depend on the seed and n alone,
  * so a run that was stopped and resumed equals one that was not.
- * @throws LcqError INTERNAL if the loss stops being finite
+ * @throws LcqError INTERNAL if the loss stops being finite, INVALID_ARGUMENT for fewer images than one batch
  */
 export async function train(
   start: Checkpoint,
@@ -65,6 +66,10 @@ export async function train(
   const classes = images.classes.length;
   const perEpoch = Math.floor(images.count / batch);
   const steps = perEpoch * settings.epochs;
+  if (perEpoch === 0) {
+    const message = `${images.count} training images are fewer than one batch of ${batch}`;
+    throw new LcqError('INVALID_ARGUMENT', message);
+  }
   const graph = buildStepGraph(start.graph, shape, classes, settings.optimizer);
   const executor = await StepExecutor.create(graph, stateOf(start), options.threads);
   const teacher = options.teacher
@@ -99,6 +104,7 @@ export async function train(
         step,
         steps,
         epoch: epoch + 1,
+        epochs: settings.epochs,
         loss,
         accuracy: right / seen,
         epochLoss: (lossSum * batch) / seen,
