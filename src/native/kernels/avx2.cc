@@ -113,16 +113,20 @@ inline __m128i narrow(__m256i value) {
   return _mm_packs_epi32(_mm256_castsi256_si128(value), _mm256_extracti128_si256(value, 1));
 }
 
-void count_codes(const int32_t* acc, size_t count, const int32_t* thresholds, size_t stride,
-                 size_t threshold_count, uint8_t* codes) {
-  for (size_t m = 0; m < count; m += kLanes) {
-    const __m256i value = load(acc + m);
-    __m256i code = _mm256_set1_epi32(static_cast<int32_t>(threshold_count));
-    for (size_t t = 0; t < threshold_count; ++t) {  // a comparison that holds is -1
-      code = _mm256_add_epi32(code, _mm256_cmpgt_epi32(load(thresholds + t * stride + m), value));
+void count_codes(const Sums& sums, const int32_t* thresholds, size_t threshold_stride,
+                 size_t threshold_count, uint8_t* codes, size_t pitch) {
+  const __m256i all = _mm256_set1_epi32(static_cast<int32_t>(threshold_count));
+  for (size_t r = 0; r < sums.rows; ++r) {
+    for (size_t m = 0; m < sums.count; m += kLanes) {
+      const __m256i value = load(sums.acc + r * sums.stride + m);
+      __m256i code = all;
+      for (size_t t = 0; t < threshold_count; ++t) {  // a comparison that holds is -1
+        const __m256i threshold = load(thresholds + t * threshold_stride + m);
+        code = _mm256_add_epi32(code, _mm256_cmpgt_epi32(threshold, value));
+      }
+      const __m128i narrowed = narrow(code);
+      store_first(codes + r * pitch + m, _mm_packus_epi16(narrowed, narrowed), sums.count - m);
     }
-    const __m128i narrowed = narrow(code);
-    store_first(codes + m, _mm_packus_epi16(narrowed, narrowed), count - m);
   }
 }
 
@@ -132,41 +136,46 @@ inline __m256 scaled(const int32_t* acc, const float* scale, const float* bias) 
   return _mm256_add_ps(product, _mm256_loadu_ps(bias));
 }
 
-void finish_stream(const int32_t* acc, size_t count, const float* scale, const float* bias,
-                   const int16_t* residual, int16_t output_min, const int16_t* below,
-                   size_t below_count, uint8_t base, int16_t* stream, uint8_t* codes) {
-  const __m256 low = _mm256_set1_ps(-32768.0f), high = _mm256_set1_ps(32767.0f);
-  const __m128i minimum = _mm_set1_epi16(output_min);
-  for (size_t m = 0; m < count; m += kLanes) {
-    const __m256 y = scaled(acc + m, scale + m, bias + m);
-    const __m256i p = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(y, low), high));
-    const __m128i s = _mm_max_epi16(_mm_adds_epi16(narrow(p), load_half(residual + m)), minimum);
-    __m128i code = _mm_set1_epi16(base);
-    for (size_t t = 0; t < below_count; ++t) {
-      code = _mm_sub_epi16(code, _mm_cmpgt_epi16(s, _mm_set1_epi16(below[t])));
+void finish_stream(const Sums& sums, const StreamConstants& c, const int16_t* residual,
+                   size_t residual_pitch, int16_t* stream, uint8_t* codes, size_t pitch) {
+  const __m256 high = _mm256_set1_ps(32767.0f);
+  const __m128i minimum = _mm_set1_epi16(c.output_min);
+  for (size_t r = 0; r < sums.rows; ++r, residual += residual_pitch) {
+    for (size_t m = 0; m < sums.count; m += kLanes) {
+      const __m256 y = scaled(sums.acc + r * sums.stride + m, c.scale + m, c.bias + m);
+      // Below -2^31 a conversion gives -2^31, which narrow() saturates as it should.
+      const __m128i p = narrow(_mm256_cvtps_epi32(_mm256_min_ps(y, high)));
+      const __m128i s = _mm_max_epi16(_mm_adds_epi16(p, load_half(residual + m)), minimum);
+      __m128i code = _mm_set1_epi16(c.base);
+      for (size_t t = 0; t < c.below_count; ++t) {
+        code = _mm_sub_epi16(code, _mm_cmpgt_epi16(s, _mm_set1_epi16(c.below[t])));
+      }
+      store_first(stream + r * pitch + m, s, sums.count - m);
+      store_first(codes + r * pitch + m, _mm_packus_epi16(code, code), sums.count - m);
     }
-    store_first(stream + m, s, count - m);
-    store_first(codes + m, _mm_packus_epi16(code, code), count - m);
   }
 }
 
-void finish_real(const int32_t* acc, size_t count, const float* scale, const float* bias,
-                 float* real) {
-  for (size_t m = 0; m < count; m += kLanes) {
-    store_first(real + m, scaled(acc + m, scale + m, bias + m), count - m);
+void finish_real(const Sums& sums, const float* scale, const float* bias, float* real,
+                 size_t pitch) {
+  for (size_t r = 0; r < sums.rows; ++r) {
+    for (size_t m = 0; m < sums.count; m += kLanes) {
+      const __m256 y = scaled(sums.acc + r * sums.stride + m, scale + m, bias + m);
+      store_first(real + r * pitch + m, y, sums.count - m);
+    }
   }
 }
 
-constexpr RowOps kRowOps = {map16, count_codes, finish_stream, finish_real};
+constexpr TileOps kTileOps = {map16, count_codes, finish_stream, finish_real};
 
 }  // namespace
 
 const PanelKernel conv_u8s8_4x16_avx2 = {
-    "conv_u8s8_4x16_avx2", kRows, kColumns, kLanes, PairSums::kDepth, PairSums::kWeightSize,
-    INT16_MAX / 2, multiply<PairSums>, &kRowOps};
+    "conv_u8s8_4x16_avx2", kRows, kColumns, kLanes, PairSums::kDepth, 1, PairSums::kWeightSize,
+    INT16_MAX / 2, multiply<PairSums>, &kTileOps};
 
 const PanelKernel conv_u8s16_4x16_avx2 = {
-    "conv_u8s16_4x16_avx2", kRows, kColumns, kLanes, Exact::kDepth, Exact::kWeightSize,
-    0, multiply<Exact>, &kRowOps};
+    "conv_u8s16_4x16_avx2", kRows, kColumns, kLanes, Exact::kDepth, 1, Exact::kWeightSize,
+    0, multiply<Exact>, &kTileOps};
 
 }  // namespace lcq::kernels

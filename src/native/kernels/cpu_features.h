@@ -7,9 +7,12 @@ struct CpuFeatures {
   bool avx2 = false;
   /// AVX-512 F, BW, DQ, VL and VNNI together.
   bool avx512vnni = false;
+  /// AVX-512 as above and AMX with 8-bit integers, which this process may use.
+  bool amx = false;
 };
 
-/// The features of this processor that the operating system lets programs use.
+/// The features of this processor that the operating system lets programs use. On Linux a process must ask for AMX: this
+/// does.
 CpuFeatures cpu_features();
 
 }  // namespace lcq::kernels

@@ -13,6 +13,9 @@ namespace {
 
 /// The kernels of an instruction set, the preferred first.
 std::vector<const PanelKernel*> panel_kernels([[maybe_unused]] Isa isa) {
+#if defined(LCQ_AMX)
+  if (isa == Isa::kAmx) return {&conv_u8s8_32x32_amx};
+#endif
 #if defined(LCQ_X86_64)
   if (isa == Isa::kAvx512Vnni) return {&conv_u8s8_8x32_avx512vnni};
   if (isa == Isa::kAvx2) return {&conv_u8s8_4x16_avx2, &conv_u8s16_4x16_avx2};
@@ -28,6 +31,7 @@ std::vector<IsaInfo> describe() {
         "max_pool_s16_scalar"}},
       {Isa::kAvx2, "avx2", cpu.avx2, {}},
       {Isa::kAvx512Vnni, "avx512vnni", cpu.avx512vnni, {}},
+      {Isa::kAmx, "amx", cpu.amx, {}},
   };
   for (IsaInfo& info : infos) {
     for (const PanelKernel* kernel : panel_kernels(info.isa)) info.kernels.push_back(kernel->name);

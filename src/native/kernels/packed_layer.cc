@@ -44,7 +44,7 @@ PackedLayer pack(const ConvLayer& layer, const PanelKernel& kernel) {
   const ConvGeometry& g = layer.geometry;
   const size_t depth = static_cast<size_t>(g.depth());
   PackedLayer packed;
-  packed.steps = (depth + kernel.depth - 1) / kernel.depth;
+  packed.steps = round_up((depth + kernel.depth - 1) / kernel.depth, kernel.step_granule);
   packed.blocks = divide(g, kernel, packed.steps);
   packed.blocks_per_group = packed.blocks.size() / g.group;
   const Block& last = packed.blocks.back();

@@ -20,7 +20,7 @@ struct Pixel {
   int64_t n, oh, ow;
 };
 
-/// StreamEpilogue for RowOps: thresholds as numbers that s must exceed, those that always or never hold taken out.
+/// StreamEpilogue for TileOps: thresholds as numbers that s must exceed, those that always or never hold taken out.
 struct PackedStream {
   std::vector<float> scale, bias;
   int16_t output_min;
@@ -39,6 +39,11 @@ struct PackedReal {
 };
 
 using PackedEpilogue = std::variant<PackedCodes, PackedStream, PackedReal>;
+
+bool reads_pixels_in_order(const ConvGeometry& g) {
+  return g.kernel_height == 1 && g.kernel_width == 1 && g.group == 1 && g.stride_height == 1 &&
+         g.stride_width == 1 && g.top + g.left + g.bottom + g.right == 0;
+}
 
 PackedEpilogue pack_epilogue(const CodesEpilogue& e, const PackedLayer& packed) {
   PackedCodes result{e.count, std::vector<int32_t>(e.count * packed.padded_outputs)};
@@ -77,13 +82,15 @@ class PanelConv final : public Conv {
  public:
   PanelConv(const ConvLayer& layer, const PanelKernel& kernel)
       : kernel_(kernel),
-        ops_(*kernel.row_ops),
+        ops_(*kernel.tile_ops),
         geometry_(layer.geometry),
         levels_(layer.input_levels),
         level_count_(layer.input_level_count),
         zero_point_(layer.input_zero_point),
         packed_(pack(layer, kernel)),
         stride_(packed_.steps * kernel.depth),
+        pointwise_(reads_pixels_in_order(layer.geometry) &&
+                   stride_ == static_cast<size_t>(layer.geometry.depth())),
         strip_(std::clamp(kStripBytes / stride_ / kernel.rows * kernel.rows, kernel.rows,
                           kMaxStripPixels)),
         epilogue_(std::visit([&](const auto& e) { return pack_epilogue(e, packed_); },
@@ -96,14 +103,16 @@ class PanelConv final : public Conv {
   void run(const ConvCall& call, int64_t begin, int64_t end, std::byte* scratch) const override {
     uint8_t* panel = reinterpret_cast<uint8_t*>(scratch);
     Pixel pixels[kMaxStripPixels];
+    if (kernel_.begin != nullptr) kernel_.begin();
     for (int64_t at = begin; at < end; at += strip_) {
       const size_t count = std::min<int64_t>(strip_, end - at);
       for (size_t i = 0; i < count; ++i) pixels[i] = locate(call, at + i);
       for (int64_t group = 0; group < geometry_.group; ++group) {
-        for (size_t i = 0; i < count; ++i) gather(call, pixels[i], group, panel + i * stride_);
+        fill_panel(call, pixels, at, count, group, panel);
         run_group(call, group, panel, pixels, at, count);
       }
     }
+    if (kernel_.end != nullptr) kernel_.end();
   }
 
  private:
@@ -115,6 +124,12 @@ class PanelConv final : public Conv {
   void map(const uint8_t* codes, size_t count, uint8_t* out) const {
     if (level_count_ <= 16) return ops_.map16(codes, count, levels_.data(), out);
     for (size_t i = 0; i < count; ++i) out[i] = levels_[codes[i]];
+  }
+
+  void fill_panel(const ConvCall& call, const Pixel* pixels, int64_t at, size_t count,
+                  int64_t group, uint8_t* panel) const {
+    if (pointwise_) return map(call.input + at * stride_, count * stride_, panel);
+    for (size_t i = 0; i < count; ++i) gather(call, pixels[i], group, panel + i * stride_);
   }
 
   void gather(const ConvCall& call, const Pixel& pixel, int64_t group, uint8_t* out) const {
@@ -168,61 +183,80 @@ class PanelConv final : public Conv {
         const size_t rows = std::min(kernel_.rows, count - tile);
         kernel_.multiply(panel + tile * stride_, stride_, packed_.weights.get() + block.weights,
                          packed_.steps, rows, block.width, packed_.start.data() + block.at, acc);
-        for (size_t r = 0; r < rows; ++r) {
-          const int64_t out = (at + tile + r) * geometry_.outputs + block.first;
-          std::visit([&](const auto& epilogue) {
-            finish(epilogue, call, block, pixels[tile + r], acc + r * kernel_.columns, out);
-          }, epilogue_);
-        }
+        const Sums sums{acc, kernel_.columns, rows, block.count};
+        const int64_t out = (at + tile) * geometry_.outputs + block.first;
+        std::visit([&](const auto& e) { finish(e, call, block, pixels + tile, sums, out); },
+                   epilogue_);
       }
     }
   }
 
-  void finish(const PackedCodes& e, const ConvCall& call, const Block& block, const Pixel&,
-              const int32_t* acc, int64_t out) const {
-    ops_.count_codes(acc, block.count, e.thresholds.data() + block.at, packed_.padded_outputs,
-                     e.count, call.codes + out);
+  void finish(const PackedCodes& e, const ConvCall& call, const Block& block, const Pixel*,
+              const Sums& sums, int64_t out) const {
+    ops_.count_codes(sums, e.thresholds.data() + block.at, packed_.padded_outputs, e.count,
+                     call.codes + out, geometry_.outputs);
   }
 
-  void finish(const PackedStream& e, const ConvCall& call, const Block& block, const Pixel& pixel,
-              const int32_t* acc, int64_t out) const {
-    int16_t copy[kMaxColumns];
-    ops_.finish_stream(acc, block.count, e.scale.data() + block.at, e.bias.data() + block.at,
-                       residual(e, call, block, pixel, copy), e.output_min, e.below.data(),
-                       e.below.size(), e.base, call.stream + out, call.codes + out);
+  void finish(const PackedStream& e, const ConvCall& call, const Block& block, const Pixel* pixels,
+              const Sums& sums, int64_t out) const {
+    const StreamConstants constants{e.scale.data() + block.at, e.bias.data() + block.at,
+                                    e.output_min, e.base, e.below.data(), e.below.size()};
+    int16_t copies[kMaxRows * kMaxColumns];
+    size_t pitch = call.residual_channels;
+    const int16_t* residuals = nullptr;
+    if (call.residual != nullptr && e.residual_stride == 1 && covers(e, call, block)) {
+      residuals = residual_of(e, call, pixels[0]) + (block.first - e.residual_offset);
+    } else {
+      residuals = copies;
+      pitch = block.width;
+      for (size_t r = 0; r < sums.rows; ++r) {
+        copy_residual(e, call, block, pixels[r], copies + r * pitch);
+      }
+    }
+    ops_.finish_stream(sums, constants, residuals, pitch, call.stream + out, call.codes + out,
+                       geometry_.outputs);
   }
 
-  void finish(const PackedReal& e, const ConvCall& call, const Block& block, const Pixel&,
-              const int32_t* acc, int64_t out) const {
-    ops_.finish_real(acc, block.count, e.scale.data() + block.at, e.bias.data() + block.at,
-                     call.real + out);
+  void finish(const PackedReal& e, const ConvCall& call, const Block& block, const Pixel*,
+              const Sums& sums, int64_t out) const {
+    ops_.finish_real(sums, e.scale.data() + block.at, e.bias.data() + block.at, call.real + out,
+                     geometry_.outputs);
   }
 
-  /// The block's residuals: in place where all of them exist, else in `copy` with zeros for those that do not.
-  static const int16_t* residual(const PackedStream& e, const ConvCall& call, const Block& block,
-                                 const Pixel& p, int16_t* copy) {
-    const int64_t channels = call.residual_channels;
-    const int64_t from = block.first - e.residual_offset;
-    const int64_t width = static_cast<int64_t>(block.width);
+  static const int16_t* residual_of(const PackedStream& e, const ConvCall& call, const Pixel& p) {
     const int64_t h = p.oh * e.residual_stride, w = p.ow * e.residual_stride;
-    const int16_t* row =
-        call.residual + ((p.n * call.residual_height + h) * call.residual_width + w) * channels;
-    if (from >= 0 && from + width <= channels) return row + from;
-    std::fill_n(copy, width, int16_t{0});
+    return call.residual +
+           ((p.n * call.residual_height + h) * call.residual_width + w) * call.residual_channels;
+  }
+
+  /// All channels of the block, padding included, have a residual.
+  static bool covers(const PackedStream& e, const ConvCall& call, const Block& block) {
+    const int64_t from = block.first - e.residual_offset;
+    return from >= 0 && from + static_cast<int64_t>(block.width) <= call.residual_channels;
+  }
+
+  /// A pixel's residuals for the block, zeros for those that do not exist.
+  static void copy_residual(const PackedStream& e, const ConvCall& call, const Block& block,
+                            const Pixel& pixel, int16_t* copy) {
+    std::fill_n(copy, block.width, int16_t{0});
+    if (call.residual == nullptr) return;
+    const int64_t from = block.first - e.residual_offset;
     const int64_t first = std::max<int64_t>(from, 0);
-    const int64_t last = std::min(from + width, channels);
+    const int64_t last =
+        std::min<int64_t>(from + static_cast<int64_t>(block.width), call.residual_channels);
+    const int16_t* row = residual_of(e, call, pixel);
     if (first < last) std::copy(row + first, row + last, copy + (first - from));
-    return copy;
   }
 
   const PanelKernel& kernel_;
-  const RowOps& ops_;
+  const TileOps& ops_;
   const ConvGeometry geometry_;
   const std::array<uint8_t, 256> levels_;
   const size_t level_count_;
   const uint8_t zero_point_;
   const PackedLayer packed_;
   const size_t stride_;  // bytes of a panel row
+  const bool pointwise_;  // panel rows are the pixels themselves
   const size_t strip_;   // pixels that are gathered at a time
   const PackedEpilogue epilogue_;
 };

@@ -9,25 +9,43 @@
 
 namespace lcq::kernels {
 
-/// Work on one row: the outputs of one pixel in one block of channels. Arrays that are only read hold a whole block
-/// (`width`, a multiple of the granule); the outputs hold `count` <= width elements.
-struct RowOps {
+/// Sums of a tile: [rows][stride], of which `count` outputs of a row count. A row is a pixel. Constants and residuals are
+/// readable up to the block's whole width.
+struct Sums {
+  const int32_t* acc;
+  size_t stride;
+  size_t rows;
+  size_t count;
+};
+
+/// Thresholds and scales of a block of the stream epilogue.
+struct StreamConstants {
+  const float* scale;
+  const float* bias;
+  int16_t output_min;
+  uint8_t base;  // thresholds that every value reaches
+  const int16_t* below;  // the others, less one, ascending: a value reaches those that it exceeds
+  size_t below_count;
+};
+
+/// What follows the multiplication, a tile at a time. Rows of `codes`, `stream` and `real` are `pitch` elements apart.
+struct TileOps {
   /// out[i] = levels[codes[i]] for codes below 16.
   void (*map16)(const uint8_t* codes, size_t count, const uint8_t* levels, uint8_t* out);
 
-  /// codes[m] = #{ t : acc[m] >= thresholds[t * stride + m] }
-  void (*count_codes)(const int32_t* acc, size_t count, const int32_t* thresholds, size_t stride,
-                      size_t threshold_count, uint8_t* codes);
+  /// codes[m] = #{ t : acc[m] >= thresholds[t * threshold_stride + m] }
+  void (*count_codes)(const Sums& sums, const int32_t* thresholds, size_t threshold_stride,
+                      size_t threshold_count, uint8_t* codes, size_t pitch);
 
-  /// s = max(sat16(rne(clamp(fl(fl(acc * scale) + bias))) + residual), output_min) and
-  /// codes = base + #{ t : s > below[t] }
-  void (*finish_stream)(const int32_t* acc, size_t count, const float* scale, const float* bias,
-                        const int16_t* residual, int16_t output_min, const int16_t* below,
-                        size_t below_count, uint8_t base, int16_t* stream, uint8_t* codes);
+  /// stream = s = max(sat16(rne(clamp(fl(fl(acc * scale) + bias))) + residual), output_min) and
+  /// codes = base + #{ t : s > below[t] }; rows of residuals are residual_pitch apart.
+  void (*finish_stream)(const Sums& sums, const StreamConstants& constants,
+                        const int16_t* residual, size_t residual_pitch, int16_t* stream,
+                        uint8_t* codes, size_t pitch);
 
   /// real = fl(fl(acc * scale) + bias)
-  void (*finish_real)(const int32_t* acc, size_t count, const float* scale, const float* bias,
-                      float* real);
+  void (*finish_real)(const Sums& sums, const float* scale, const float* bias, float* real,
+                      size_t pitch);
 };
 
 /// A matrix multiplication of a few pixels with a block of output channels.
@@ -37,22 +55,29 @@ struct PanelKernel {
   size_t columns;      // output channels in a block, and the row length of `acc`
   size_t granule;      // the last block of a group may be narrower: any multiple of this
   size_t depth;        // products that one step adds to each output
-  size_t weight_size;  // bytes of a packed weight: 1 (s8) or 2 (s16)
+  size_t step_granule;  // steps are padded to a multiple of this
+  size_t weight_size;   // bytes of a packed weight: 1 (s8) or 2 (s16)
   /// Largest level * weight for which no intermediate sum can saturate; 0 if none can.
   int32_t max_product;
 
   /// acc[r][m] = start[m] + sum over k < steps * depth of panel[r * stride + k] * weight(k, m), modulo 2^32, for
-  /// r < rows and m < width. Packed weights: [steps][width][depth].
+  /// r < rows and m < width. Packed weights: [steps][width][depth]. The panel may be read up to the tile's last row.
   void (*multiply)(const uint8_t* panel, size_t stride, const void* weights, size_t steps,
                    size_t rows, size_t width, const int32_t* start, int32_t* acc);
-  const RowOps* row_ops;
+  const TileOps* tile_ops;
+  /// Called by a thread before and after its multiplications; null where there is nothing to set up.
+  void (*begin)() = nullptr;
+  void (*end)() = nullptr;
 };
 
-inline constexpr size_t kMaxRows = 16;
+inline constexpr size_t kMaxRows = 32;
 inline constexpr size_t kMaxColumns = 64;
 
 extern const PanelKernel conv_u8s8_4x16_avx2;
 extern const PanelKernel conv_u8s16_4x16_avx2;
 extern const PanelKernel conv_u8s8_8x32_avx512vnni;
+extern const PanelKernel conv_u8s8_32x32_amx;
+
+extern const TileOps tile_ops_avx512;
 
 }  // namespace lcq::kernels

@@ -1,0 +1,197 @@
+// What follows the multiplication, for all kernels of processors with AVX-512.
+#include <immintrin.h>
+
+#include "panel_kernel.h"
+
+namespace lcq::kernels {
+
+namespace {
+
+constexpr size_t kLanes = 16, kWordLanes = 32;
+
+inline __mmask16 first16(size_t count) {
+  return count >= kLanes ? __mmask16(0xffff) : __mmask16((1u << count) - 1);
+}
+
+inline __mmask32 first32(size_t count) {
+  return count >= kWordLanes ? ~__mmask32(0) : (__mmask32(1) << count) - 1;
+}
+
+void map16(const uint8_t* codes, size_t count, const uint8_t* levels, uint8_t* out) {
+  const __m512i table =
+      _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(levels)));
+  size_t i = 0;
+  for (; i + 64 <= count; i += 64) {
+    _mm512_storeu_si512(out + i, _mm512_shuffle_epi8(table, _mm512_loadu_si512(codes + i)));
+  }
+  if (i == count) return;
+  const __mmask64 mask = (__mmask64(1) << (count - i)) - 1;
+  const __m512i code = _mm512_maskz_loadu_epi8(mask, codes + i);
+  _mm512_mask_storeu_epi8(out + i, mask, _mm512_shuffle_epi8(table, code));
+}
+
+/// Lanes of 32 bits.
+struct Doublewords {
+  using Mask = __mmask16;
+  static Mask reached(__m512i value, __m512i threshold) {
+    return _mm512_cmpge_epi32_mask(value, threshold);
+  }
+  static __m512i choose(Mask upper, __m512i low, __m512i high) {
+    return _mm512_mask_blend_epi32(upper, low, high);
+  }
+  static __m512i add(__m512i code, Mask where, int amount) {
+    return _mm512_mask_add_epi32(code, where, code, _mm512_set1_epi32(amount));
+  }
+};
+
+/// Lanes of 16 bits, with thresholds that are to be exceeded.
+struct Words {
+  using Mask = __mmask32;
+  static Mask reached(__m512i value, __m512i below) { return _mm512_cmpgt_epi16_mask(value, below); }
+  static __m512i choose(Mask upper, __m512i low, __m512i high) {
+    return _mm512_mask_blend_epi16(upper, low, high);
+  }
+  static __m512i add(__m512i code, Mask where, int amount) {
+    return _mm512_mask_add_epi16(code, where, code, _mm512_set1_epi16(static_cast<short>(amount)));
+  }
+};
+
+/// Counts 2^Bits - 1 ascending thresholds by bisection: after each comparison the half that is left is moved down. The
+/// thresholds stay in registers.
+template <typename Lanes, int Bits>
+inline __m512i bisect(__m512i value, const __m512i* thresholds, __m512i code) {
+  constexpr int kHalf = (1 << Bits) / 2;
+  const auto upper = Lanes::reached(value, thresholds[kHalf - 1]);
+  code = Lanes::add(code, upper, kHalf);
+  if constexpr (Bits > 1) {
+    __m512i rest[kHalf - 1];
+#pragma GCC unroll 8
+    for (int t = 0; t < kHalf - 1; ++t) {
+      rest[t] = Lanes::choose(upper, thresholds[t], thresholds[kHalf + t]);
+    }
+    return bisect<Lanes, Bits - 1>(value, rest, code);
+  } else {
+    return code;
+  }
+}
+
+template <int Bits>
+void bisect_codes(const Sums& sums, const int32_t* thresholds, size_t threshold_stride,
+                  uint8_t* codes, size_t pitch) {
+  constexpr int kCount = (1 << Bits) - 1;
+  for (size_t m = 0; m < sums.count; m += kLanes) {
+    __m512i threshold[kCount];
+#pragma GCC unroll 16
+    for (int t = 0; t < kCount; ++t) {
+      threshold[t] = _mm512_loadu_si512(thresholds + t * threshold_stride + m);
+    }
+    const __mmask16 mask = first16(sums.count - m);
+    for (size_t r = 0; r < sums.rows; ++r) {
+      const __m512i value = _mm512_loadu_si512(sums.acc + r * sums.stride + m);
+      const __m512i code =
+          bisect<Doublewords, Bits>(value, threshold, _mm512_setzero_si512());
+      _mm_mask_storeu_epi8(codes + r * pitch + m, mask, _mm512_cvtepi32_epi8(code));
+    }
+  }
+}
+
+void count_codes(const Sums& sums, const int32_t* thresholds, size_t threshold_stride,
+                 size_t threshold_count, uint8_t* codes, size_t pitch) {
+  switch (threshold_count) {
+    case 3: return bisect_codes<2>(sums, thresholds, threshold_stride, codes, pitch);
+    case 7: return bisect_codes<3>(sums, thresholds, threshold_stride, codes, pitch);
+    case 15: return bisect_codes<4>(sums, thresholds, threshold_stride, codes, pitch);
+  }
+  for (size_t r = 0; r < sums.rows; ++r) {
+    for (size_t m = 0; m < sums.count; m += kLanes) {
+      const __m512i value = _mm512_loadu_si512(sums.acc + r * sums.stride + m);
+      __m512i code = _mm512_setzero_si512();
+      for (size_t t = 0; t < threshold_count; ++t) {
+        const __m512i threshold = _mm512_loadu_si512(thresholds + t * threshold_stride + m);
+        code = Doublewords::add(code, Doublewords::reached(value, threshold), 1);
+      }
+      _mm_mask_storeu_epi8(codes + r * pitch + m, first16(sums.count - m),
+                           _mm512_cvtepi32_epi8(code));
+    }
+  }
+}
+
+/// fl(fl(fl(acc) * scale) + bias): two roundings, so not an fma.
+inline __m512 scaled(const int32_t* acc, __m512 scale, __m512 bias) {
+  return _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(acc)), scale), bias);
+}
+
+/// sat16(rne(clamp(y))) of 16 outputs. Below -2^31 a conversion gives -2^31, which saturates as it should.
+inline __m256i rounded(const int32_t* acc, __m512 scale, __m512 bias) {
+  const __m512 y = _mm512_min_ps(scaled(acc, scale, bias), _mm512_set1_ps(32767.0f));
+  return _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(y));
+}
+
+/// Codes of 32 values, by bisection where `Bits` is not 0.
+template <int Bits>
+inline __m512i stream_codes(__m512i s, const __m512i* thresholds, const StreamConstants& c) {
+  __m512i code = _mm512_set1_epi16(c.base);
+  if constexpr (Bits > 0) {
+    return bisect<Words, Bits>(s, thresholds, code);
+  } else {
+    for (size_t t = 0; t < c.below_count; ++t) {
+      code = Words::add(code, Words::reached(s, _mm512_set1_epi16(c.below[t])), 1);
+    }
+    return code;
+  }
+}
+
+template <int Bits>
+void stream_rows(const Sums& sums, const StreamConstants& c, const int16_t* residual,
+                 size_t residual_pitch, int16_t* stream, uint8_t* codes, size_t pitch) {
+  const __m512i minimum = _mm512_set1_epi16(c.output_min);
+  __m512i thresholds[1 << Bits];
+  for (int t = 0; t + 1 < 1 << Bits; ++t) thresholds[t] = _mm512_set1_epi16(c.below[t]);
+  for (size_t m = 0; m < sums.count; m += kWordLanes) {
+    // A block is a multiple of 16 wide: there may be nothing to read beyond.
+    const bool whole = sums.count - m > kLanes;
+    const __mmask16 second = whole ? 0xffff : 0;
+    const __mmask32 readable = whole ? ~__mmask32(0) : 0xffff;
+    const __m512 scale0 = _mm512_loadu_ps(c.scale + m), bias0 = _mm512_loadu_ps(c.bias + m);
+    const __m512 scale1 = _mm512_maskz_loadu_ps(second, c.scale + m + kLanes);
+    const __m512 bias1 = _mm512_maskz_loadu_ps(second, c.bias + m + kLanes);
+    const __mmask32 mask = first32(sums.count - m);
+    for (size_t r = 0; r < sums.rows; ++r) {
+      const int32_t* acc = sums.acc + r * sums.stride + m;
+      const __m256i p0 = rounded(acc, scale0, bias0);
+      const __m256i p1 = whole ? rounded(acc + kLanes, scale1, bias1) : p0;
+      const __m512i p = _mm512_inserti64x4(_mm512_castsi256_si512(p0), p1, 1);
+      const __m512i added = _mm512_maskz_loadu_epi16(readable, residual + r * residual_pitch + m);
+      const __m512i s = _mm512_max_epi16(_mm512_adds_epi16(p, added), minimum);
+      _mm512_mask_storeu_epi16(stream + r * pitch + m, mask, s);
+      const __m512i code = stream_codes<Bits>(s, thresholds, c);
+      _mm256_mask_storeu_epi8(codes + r * pitch + m, mask, _mm512_cvtepi16_epi8(code));
+    }
+  }
+}
+
+void finish_stream(const Sums& sums, const StreamConstants& c, const int16_t* residual,
+                   size_t residual_pitch, int16_t* stream, uint8_t* codes, size_t pitch) {
+  const auto finish = c.below_count == 3    ? stream_rows<2>
+                      : c.below_count == 7  ? stream_rows<3>
+                      : c.below_count == 15 ? stream_rows<4>
+                                            : stream_rows<0>;
+  finish(sums, c, residual, residual_pitch, stream, codes, pitch);
+}
+
+void finish_real(const Sums& sums, const float* scale, const float* bias, float* real,
+                 size_t pitch) {
+  for (size_t r = 0; r < sums.rows; ++r) {
+    for (size_t m = 0; m < sums.count; m += kLanes) {
+      const __m512 y = scaled(sums.acc + r * sums.stride + m, _mm512_loadu_ps(scale + m),
+                              _mm512_loadu_ps(bias + m));
+      _mm512_mask_storeu_ps(real + r * pitch + m, first16(sums.count - m), y);
+    }
+  }
+}
+
+}  // namespace
+
+const TileOps tile_ops_avx512 = {map16, count_codes, finish_stream, finish_real};
+
+}  // namespace lcq::kernels
