@@ -8,8 +8,8 @@ import type { Graph } from '../onnx/graph.js';
 import { type CalibrationSettings, calibrateClips, observe } from '../quantization/calibrate.js';
 import { exportModel } from '../quantization/export.js';
 import { DEFAULT_INTERVALS, insertQuantizers, parseBits } from '../quantization/insert.js';
+import { rangedValues } from '../quantization/layer-ending.js';
 import { fullPrecisionModel, publish } from '../quantization/publish.js';
-import { rangedValues } from '../quantization/residual-stream.js';
 import { type Checkpoint, readCheckpoint } from '../training/checkpoint.js';
 import { type LabelledImages, readImageFolder } from '../training/image-folder.js';
 import { cifarResNet } from '../training/networks/resnet.js';
@@ -233,9 +233,8 @@ async function publishTrained(
     const model = fullPrecisionModel(graph, imageSize);
     return publish(folder, { model, labels: classes, imageSize });
   }
-  
   const calibration = calibrationOn(images, seed, threads);
-  const observed = await observe(graph, [...streams, pooled], images, calibration);
+  const observed = await observe(graph, rangedValues(graph), images, calibration);
   const ranges = new Map([...observed].map(([name, { largest }]) => [name, largest]));
   const model = exportModel(graph, imageSize, ranges);
   return publish(folder, { model, labels: classes, imageSize });

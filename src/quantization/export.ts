@@ -1,15 +1,22 @@
 import { packCodes } from '../lcq/bit-packing.js';
-import { intAttribute, intsAttribute } from '../onnx/attributes.js';
-import { LCQ_DOMAIN } from '../onnx/domains.js';
+import { intAttribute } from '../onnx/attributes.js';
+import { GraphBuilder } from '../onnx/builder.js';
+import { LCQ_DOMAIN, TRAINING_DOMAIN } from '../onnx/domains.js';
 import { elementsOf, tensorOf } from '../onnx/elements.js';
 import type { Attribute, Graph, Model, Node, TensorData } from '../onnx/graph.js';
+import { lower } from '../training/autodiff.js';
+import { windowOf } from '../training/gradients/conv.js';
+import { deployedInput, imagePreparation } from './deployed-input.js';
+import { ExportedGraph } from './exported-graph.js';
 import {
   accumulatorThresholds,
   type FoldedNorm,
+  foldBias,
   foldNorm,
   realThresholds,
   streamThresholds,
 } from './fold.js';
+import { type LayerEnding, layerEndings, rangeOf, streamUnits } from './layer-ending.js';
 import {
   channelsLast,
   gridOf,
@@ -18,22 +25,20 @@ import {
   negateChannels,
 } from './layer-weights.js';
 import { LCQ_OPSET_VERSION, lcqFunctions, STANDARD_OPSET_VERSION } from './op-functions.js';
-import { rangedValues, residualOf, streamOf } from './residual-stream.js';
 import { Topology, unsupported } from './topology.js';
 
 const IR_VERSION = 10;
 const STREAM_MIN = -32768;
-const STREAM_MAX = 32767;
-/** The part of the stream's range that calibration fills: test images may go a little beyond training ones. */
-const STREAM_FILL = 0.75;
 const POOL_STEPS = 255;
+const EVERY_VALUE = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
 
 /**
- * Turns a trained, quantized classifier (see insert.ts) into a model of `lcq` operators: weights packed, batch
- * normalization and quantizers folded into integer thresholds, ReLU into the lower end of the residual stream.
+ * Turns a quantized classifier (see insert.ts and post-training/insert.ts) into a model of `lcq` operators: weights
+ * packed, normalization or bias, activation functions and quantizers folded into integer thresholds. What has no
+ * integer form stays in full precision, with conversions around it.
  * @param imageSize height and width of the images that the model will take
  * @param ranges the largest magnitude of each of `rangedValues`, observed on training images
- * @throws LcqError UNSUPPORTED naming the node that has no integer form
+ * @throws LcqError UNSUPPORTED naming the node that cannot be exported
  */
 export function exportModel(
   graph: Graph,
@@ -47,37 +52,38 @@ class Exporter {
   private readonly source: Graph;
   private readonly topology: Topology;
   private readonly ranges: ReadonlyMap<string, number>;
-  private readonly unit: number;
-  private readonly nodes: Node[] = [];
-  private readonly initializers = new Map<string, TensorData>();
-  private readonly imageSize: readonly [number, number];
-  /** Height and width of the values emitted so far. */
-  private readonly sizes = new Map<string, readonly number[]>();
-  private readonly emittedStreams = new Set<string>();
+  private readonly endings: ReadonlyMap<Node, LayerEnding>;
+  private readonly units: ReadonlyMap<string, number>;
+  private readonly imageShape: readonly number[];
+  private readonly out = new ExportedGraph();
+  /** Nodes that an operator emitted before stands for. */
+  private readonly replaced = new Set<Node>();
+  /** Values that depend on initializers alone: weights on their way through their quantizers. */
+  private readonly constants: Set<string>;
 
   constructor(
     source: Graph,
-    imageSize: readonly [number, number],
+    [height, width]: readonly [number, number],
     ranges: ReadonlyMap<string, number>,
   ) {
     this.source = source;
-    this.imageSize = imageSize;
-    this.sizes.set(source.inputs[0].name, imageSize);
     this.topology = new Topology(source);
     this.ranges = ranges;
-    const largest = Math.max(...rangedValues(source).streams.map((name) => this.rangeOf(name)));
-    // One unit for all: streams that are added to one another must agree, and in a residual network all are.
-    this.unit = largest / (STREAM_FILL * STREAM_MAX);
+    this.endings = layerEndings(this.topology);
+    this.units = streamUnits(this.endings.values(), ranges);
+    this.constants = new Set(source.initializers.keys());
+    const chw = source.inputs[0].type.dtype === 'float32';
+    this.imageShape = chw ? [3, height, width] : [height, width, 3];
   }
 
   run(): Model {
-    for (const node of this.source.nodes) {
-      if (node.opType === 'Conv') this.convolution(node);
-      if (node.opType === 'GlobalAveragePool') this.classifier(node);
-    }
-    const used = new Set(this.nodes.map((node) => node.opType));
     const [image] = this.source.inputs;
-    const type = { dtype: image.type.dtype, shape: ['N', ...this.imageSize, 3] };
+    if (image.type.dtype === 'float32') this.out.defineReals(image.name);
+    else for (const node of imagePreparation(this.topology)) this.replaced.add(node);
+    for (const node of this.source.nodes) this.node(node);
+    const used = new Set(this.out.nodes.map((node) => node.opType));
+    const type = { dtype: image.type.dtype, shape: ['N', ...this.imageShape] };
+    for (const { name } of this.source.outputs) this.out.outputReals(name);
     return {
       irVersion: IR_VERSION,
       producer: 'lcq-serving',
@@ -86,194 +92,165 @@ class Exporter {
         name: this.source.name,
         inputs: [{ name: image.name, type }],
         outputs: this.source.outputs,
-        initializers: this.initializers,
-        nodes: this.nodes,
+        initializers: this.out.initializers,
+        nodes: this.out.nodes,
       },
       functions: lcqFunctions.filter((f) => used.has(f.name)),
       metadata: { 'lcq.quantizers': JSON.stringify(this.quantizers()) },
     };
   }
 
-  private rangeOf(name: string): number {
-    const range = this.ranges.get(name);
-    if (range === undefined || !(range > 0))
-      throw new TypeError(`no range was observed for '${name}'`);
-    return range;
+  private node(node: Node): void {
+    if (this.replaced.has(node)) return;
+    if (node.inputs.every((name) => name === '' || this.constants.has(name))) {
+      for (const output of node.outputs) this.constants.add(output);
+      return;
+    }
+    if (this.endings.has(node)) this.convolution(node, this.endings.get(node) as LayerEnding);
+    else if (node.opType === 'GlobalAveragePool' && this.quantizedClassifier(node)) {
+      this.classifier(node, this.quantizedClassifier(node) as Node);
+    } else if (node.domain === TRAINING_DOMAIN) this.quantizeReals(node);
+    else this.out.fullPrecision(node, this.source);
   }
 
-  private tensor(name: string, tensor: TensorData): string {
-    this.initializers.set(name, tensor);
-    return name;
+  private convolution(conv: Node, ending: LayerEnding): void {
+    const { name } = conv;
+    const input = deployedInput(this.topology, conv);
+    const trained = layerWeights(this.topology, conv);
+    const unit = trained.scale.map((scale) => scale * input.scale);
+    const folded = this.fold(conv, ending, unit);
+    const weights = negateChannels(trained, folded.negated);
+    const [m, c, kh, kw] = weights.shape;
+    const operands = this.operands(name, input.value, weights, channelsLast(weights), input.levels);
+    const { strides, pads, dilations } = windowOf(conv);
+    const attributes = {
+      weight_shape: { ints: [m, kh, kw, c] },
+      weight_bits: { int: weights.bits },
+      strides: { ints: strides },
+      pads: { ints: pads },
+      dilations: { ints: dilations },
+      group: { int: intAttribute(conv, 'group', 1) },
+      input_zero_point: { int: input.zeroPoint },
+    };
+    if (ending.streams) this.streaming(name, ending, folded, operands, attributes);
+    else this.codesOnly(name, ending, folded, operands, attributes);
+    for (const node of ending.nodes) this.replaced.add(node);
   }
 
-  private emit(
-    opType: string,
-    name: string,
-    inputs: string[],
-    outputs: string[],
-    attributes: Record<string, Attribute>,
-  ): void {
-    this.nodes.push({ name, opType, domain: LCQ_DOMAIN, inputs, outputs, attributes });
+  private fold(conv: Node, { norm }: LayerEnding, unit: Float64Array): FoldedNorm {
+    const bias = this.source.initializers.get(conv.inputs[2] ?? '');
+    if (norm && bias) throw unsupported(conv, 'it has a bias and a normalization');
+    if (norm) return foldNorm(this.source, norm, unit);
+    return foldBias(bias && elementsOf(bias, 'float32'), unit);
   }
 
-  /** Weights, levels and geometry, the part that all convolutions share. */
+  /** Weights and levels, the part that all operators with weights share. */
   private operands(
     name: string,
     x: string,
     weights: LayerWeights,
     order: Uint8Array,
     inputLevels: Uint8Array,
-  ) {
-    const packed = packCodes(order, weights.bits);
+  ): string[] {
+    const { bits, levels } = weights;
+    const packed = packCodes(order, bits);
     return [
       x,
-      this.tensor(`${name}.weight`, tensorOf('uint8', [packed.length], packed)),
-      this.tensor(
-        `${name}.weight_levels`,
-        tensorOf('int8', [weights.levels.length], weights.levels),
-      ),
-      this.tensor(`${name}.input_levels`, tensorOf('uint8', [inputLevels.length], inputLevels)),
+      this.out.tensor(`${name}.weight`, tensorOf('uint8', [packed.length], packed)),
+      this.out.tensor(`${name}.weight_levels`, tensorOf('int8', [levels.length], levels)),
+      this.out.tensor(`${name}.input_levels`, tensorOf('uint8', [inputLevels.length], inputLevels)),
     ];
-  }
-
-  private convolution(conv: Node): void {
-    const { name } = conv;
-    const input = this.convolutionInput(conv);
-    const trained = layerWeights(this.topology, conv);
-    const norm = this.topology.expectReader(conv.outputs[0], 'BatchNormalization', conv);
-    const unit = trained.scale.map((scale) => scale * input.scale);
-    const folded = foldNorm(this.source, norm, unit);
-    const weights = negateChannels(trained, folded.negated);
-    const [m, c, kh, kw] = weights.shape;
-    const operands = this.operands(name, input.value, weights, channelsLast(weights), input.levels);
-    const attributes = {
-      weight_shape: { ints: [m, kh, kw, c] },
-      weight_bits: { int: weights.bits },
-      strides: { ints: intsAttribute(conv, 'strides') },
-      pads: { ints: intsAttribute(conv, 'pads') },
-      dilations: { ints: intsAttribute(conv, 'dilations') },
-      group: { int: intAttribute(conv, 'group') },
-      input_zero_point: { int: input.zeroPoint },
-    };
-    const size = this.outputSize(input.value, [kh, kw], conv);
-    const stream = streamOf(this.topology, norm);
-    if (stream === undefined) this.codesOnly(name, norm, folded, operands, attributes);
-    else this.streaming(name, norm, folded, operands, attributes);
-    for (const output of this.nodes[this.nodes.length - 1].outputs) this.sizes.set(output, size);
-  }
-
-  private outputSize(input: string, kernel: readonly number[], conv: Node): readonly number[] {
-    const [strides, pads, dilations] = ['strides', 'pads', 'dilations'].map((attribute) =>
-      intsAttribute(conv, attribute),
-    );
-    const size = this.sizes.get(input) as readonly number[];
-    return size.map((length, axis) => {
-      const reach = dilations[axis] * (kernel[axis] - 1) + 1;
-      return Math.floor((length + pads[axis] + pads[axis + 2] - reach) / strides[axis]) + 1;
-    });
   }
 
   private codesOnly(
     name: string,
-    norm: Node,
+    { quantize, activation }: LayerEnding,
     folded: FoldedNorm,
     operands: string[],
     attributes: Record<string, Attribute>,
   ): void {
-    const quantize = this.topology.expectReader(norm.outputs[0], 'Quantize', norm);
-    const reals = realThresholds(gridOf(this.topology, quantize).grid);
+    const { grid } = gridOf(this.topology, quantize as Node);
+    const reals = realThresholds(grid, activation);
     const rows = accumulatorThresholds(folded, reals);
     const shape = [folded.gain.length, reals.length];
-    const thresholds = this.tensor(`${name}.thresholds`, tensorOf('int32', shape, rows));
-    this.emit('LcqConv', name, [...operands, thresholds], [quantize.outputs[0]], attributes);
+    const thresholds = this.out.tensor(`${name}.thresholds`, tensorOf('int32', shape, rows));
+    const codes = (quantize as Node).outputs[0];
+    this.out.emit('LcqConv', name, [...operands, thresholds], [codes], attributes);
+    this.out.defineCodes(codes);
   }
 
   private streaming(
     name: string,
-    norm: Node,
+    { value, residual, quantize, activation }: LayerEnding,
     folded: FoldedNorm,
     operands: string[],
     attributes: Record<string, Attribute>,
   ): void {
-    const { unit } = this;
+    const unit = this.units.get(value) as number;
+    // A graph output is converted to reals, and those have its name.
+    const stream = this.topology.isOutput(value) ? `${value}.stream` : value;
     const m = folded.gain.length;
     const scale = Float32Array.from(folded.gain, (g) => g / unit);
     const bias = Float32Array.from(folded.offset, (o) => o / unit);
+    const thresholds = quantize
+      ? streamThresholds(realThresholds(gridOf(this.topology, quantize).grid, activation), unit)
+      : new Int32Array();
+    const codes = quantize ? quantize.outputs[0] : `${value}.unread`;
     const inputs = [
       ...operands,
-      this.tensor(`${name}.scale`, tensorOf('float32', [m], scale)),
-      this.tensor(`${name}.bias`, tensorOf('float32', [m], bias)),
+      this.out.tensor(`${name}.scale`, tensorOf('float32', [m], scale)),
+      this.out.tensor(`${name}.bias`, tensorOf('float32', [m], bias)),
+      ...(residual ? [this.out.stream(residual.stream)] : []),
+      this.out.tensor(
+        `${name}.stream_thresholds`,
+        tensorOf('int32', [thresholds.length], thresholds),
+      ),
     ];
-    let value = norm.outputs[0];
-    const add = this.topology.soleReader(value, 'Add');
-    const other = add?.inputs.find((operand) => operand !== value);
-    const residual = other && residualOf(this.topology, other, m, this.emittedStreams);
-    if (add && residual) {
-      inputs.push(residual.stream);
-      value = add.outputs[0];
-    }
-    const relu = this.topology.soleReader(value, 'Relu');
-    if (relu) value = relu.outputs[0];
-    const { codes, thresholds } = this.streamCodes(value);
-    inputs.push(
-      this.tensor(`${name}.stream_thresholds`, tensorOf('int32', [thresholds.length], thresholds)),
-    );
-    const all = {
+    this.out.emit(residual ? 'LcqConvAdd' : 'LcqConvStream', name, inputs, [stream, codes], {
       ...attributes,
-      output_min: { int: relu ? 0 : STREAM_MIN },
-      ...(residual
-        ? { residual_stride: { int: residual.stride }, residual_offset: { int: residual.offset } }
-        : {}),
-    };
-    this.emit(residual ? 'LcqConvAdd' : 'LcqConvStream', name, inputs, [value, codes], all);
-    this.emittedStreams.add(value);
+      output_min: { int: activation.low === 0 ? 0 : STREAM_MIN },
+      ...(residual && {
+        residual_stride: { int: residual.stride },
+        residual_offset: { int: residual.offset },
+      }),
+    });
+    this.out.defineStream(value, stream, unit);
+    this.out.defineCodes(codes);
   }
 
-  /** The codes that a stream is also read as. */
-  private streamCodes(stream: string): { codes: string; thresholds: Int32Array } {
-    const quantizers = this.topology.readers(stream).filter((node) => node.opType === 'Quantize');
-    if (quantizers.length > 1)
-      throw unsupported(quantizers[1], `'${stream}' has another quantizer`);
-    if (!quantizers.length) return { codes: `${stream}.unread`, thresholds: new Int32Array() };
-    const reals = realThresholds(gridOf(this.topology, quantizers[0]).grid);
-    return { codes: quantizers[0].outputs[0], thresholds: streamThresholds(reals, this.unit) };
+  /** Codes of a value that is real here: an image, or what a layer in full precision gave. */
+  private quantizeReals(quantize: Node): void {
+    const [value] = quantize.inputs;
+    const reals = realThresholds(gridOf(this.topology, quantize).grid, EVERY_VALUE);
+    const lowest = -(2 - 2 ** -23) * 2 ** 127;
+    const thresholds = Float32Array.from(reals, (t) => Math.max(lowest, t));
+    const name = `${quantize.name}.thresholds`;
+    const table = this.out.tensor(name, tensorOf('float32', [thresholds.length], thresholds));
+    const inputs = [this.out.reals(value), table];
+    this.out.emit('LcqQuantize', quantize.name, inputs, [quantize.outputs[0]], {});
+    this.out.defineCodes(quantize.outputs[0]);
   }
 
-  private convolutionInput(conv: Node) {
-    const producer = this.topology.producer(conv.inputs[0]);
-    if (producer?.opType === 'Quantize') {
-      const { grid, scale } = gridOf(this.topology, producer);
-      const levels = Uint8Array.from(grid.levels);
-      return { value: producer.outputs[0], levels, scale, zeroPoint: 0 };
-    }
-    // The image: Transpose(Mul(Sub(Cast(pixels), zero), scale)).
-    const transpose = this.topology.expect(conv.inputs[0], 'Transpose', conv);
-    const mul = this.topology.expect(transpose.inputs[0], 'Mul', transpose);
-    const sub = this.topology.expect(mul.inputs[0], 'Sub', mul);
-    const cast = this.topology.expect(sub.inputs[0], 'Cast', sub);
-    const scalar = (node: Node) => {
-      const tensor = this.source.initializers.get(node.inputs[1]);
-      if (!tensor) throw unsupported(node, 'its second input must be an initializer');
-      return elementsOf(tensor, 'float32')[0];
-    };
-    return {
-      value: cast.inputs[0],
-      levels: Uint8Array.from({ length: 256 }, (_, i) => i),
-      scale: scalar(mul),
-      zeroPoint: scalar(sub),
-    };
+  /** The Gemm with quantized weights that a pooling feeds by way of a Flatten. */
+  private quantizedClassifier(pool: Node): Node | undefined {
+    const flatten = this.topology.soleReader(pool.outputs[0], 'Flatten');
+    const gemm = flatten && this.topology.soleReader(flatten.outputs[0], 'Gemm');
+    return gemm && !this.source.initializers.has(gemm.inputs[1]) ? gemm : undefined;
   }
 
   /** GlobalAveragePool, Flatten, Gemm: pooled features are 8 uniform bits. */
-  private classifier(pool: Node): void {
-    const flatten = this.topology.expectReader(pool.outputs[0], 'Flatten', pool);
-    const gemm = this.topology.expectReader(flatten.outputs[0], 'Gemm', flatten);
+  private classifier(pool: Node, gemm: Node): void {
     const stream = pool.inputs[0];
-    if (!this.emittedStreams.has(stream)) throw unsupported(pool, 'its input is not a stream');
-    const featureScale = this.rangeOf(pool.outputs[0]) / POOL_STEPS;
-    const [height, width] = this.sizes.get(stream) as readonly number[];
-    this.emit('LcqGlobalAveragePool', pool.name, [stream], [flatten.outputs[0]], {
-      scale: { float: Math.fround(this.unit / (height * width * featureScale)) },
+    const unit = this.units.get(stream);
+    const ending = [...this.endings.values()].find(({ value }) => value === stream);
+    if (unit === undefined || ending?.activation.low !== 0) {
+      throw unsupported(pool, 'its input is not a stream of values from 0 on');
+    }
+    const featureScale = rangeOf(this.ranges, pool.outputs[0]) / POOL_STEPS;
+    const [, , height, width] = this.shapes().get(stream) as readonly number[];
+    const features = gemm.inputs[0];
+    this.out.emit('LcqGlobalAveragePool', pool.name, [this.out.stream(stream)], [features], {
+      scale: { float: Math.fround(unit / (height * width * featureScale)) },
     });
     const weights = layerWeights(this.topology, gemm);
     const [m] = weights.shape;
@@ -282,17 +259,25 @@ class Exporter {
     if (!bias) throw unsupported(gemm, 'its bias must be an initializer');
     const scale = Float32Array.from(weights.scale, (s) => s * featureScale);
     const name = gemm.inputs[1].replace(/\.weight\..*$/, '');
-    this.emit(
-      'LcqGemm',
-      name,
-      [
-        ...this.operands(name, flatten.outputs[0], weights, weights.codes, levels),
-        this.tensor(`${name}.scale`, tensorOf('float32', [m], scale)),
-        this.tensor(`${name}.bias`, bias),
-      ],
-      [gemm.outputs[0]],
-      { weight_shape: { ints: weights.shape }, weight_bits: { int: weights.bits } },
-    );
+    const inputs = [
+      ...this.operands(name, features, weights, weights.codes, levels),
+      this.out.tensor(`${name}.scale`, tensorOf('float32', [m], scale)),
+      this.out.tensor(`${name}.bias`, bias),
+    ];
+    this.out.emit('LcqGemm', name, inputs, gemm.outputs, {
+      weight_shape: { ints: weights.shape },
+      weight_bits: { int: weights.bits },
+    });
+    this.out.defineReals(gemm.outputs[0]);
+    this.replaced.add(this.topology.producer(features) as Node).add(gemm);
+  }
+
+  private shapes(): Map<string, readonly number[]> {
+    const b = new GraphBuilder('shapes');
+    const [image] = this.source.inputs;
+    const value = b.input(image.name, [1, ...this.imageShape], image.type.dtype);
+    const { values } = lower(b, this.source, new Map([[image.name, value]]), new Set(), false);
+    return new Map([...values].map(([name, { shape }]) => [name, shape]));
   }
 
   /** alpha and theta of every quantizer, for reports: deployment does not need them. */

@@ -2,6 +2,7 @@ import type { QuantizerGrid } from '../lcq/grid.js';
 import { floatAttribute } from '../onnx/attributes.js';
 import { elementsOf } from '../onnx/elements.js';
 import type { Graph, Node } from '../onnx/graph.js';
+import type { ActivationRange } from './layer-ending.js';
 
 const INT32_MIN = -(2 ** 31);
 const INT32_MAX = 2 ** 31 - 1;
@@ -11,6 +12,15 @@ export interface FoldedNorm {
   readonly gain: Float64Array;
   readonly offset: Float64Array;
   readonly negated: readonly boolean[];
+}
+
+/** A convolution with a bias, or without one. */
+export function foldBias(bias: Float32Array | undefined, unit: Float64Array): FoldedNorm {
+  return {
+    gain: unit,
+    offset: unit.map((_, m) => bias?.[m] ?? 0),
+    negated: Array.from(unit, () => false),
+  };
 }
 
 /**
@@ -33,9 +43,24 @@ export function foldNorm(graph: Graph, norm: Node, unit: Float64Array): FoldedNo
   };
 }
 
-/** The quantizer's thresholds as reals: alpha r / R. */
-export function realThresholds({ thresholds, alpha, cells }: QuantizerGrid): Float64Array {
-  return Float64Array.from(thresholds, (r) => (alpha * r) / cells);
+/**
+ * The thresholds of a quantizer behind an activation function that limits its input to [low, high], as reals: alpha r / R,
+ * for a signed quantizer also their negatives, ascending. What is not above `low` is reached by every value (-Infinity),
+ * what is above `high` by none (Infinity).
+ */
+export function realThresholds(
+  { thresholds, alpha, cells, signed }: QuantizerGrid,
+  { low, high }: ActivationRange,
+): Float64Array {
+  const positive = Array.from(thresholds, (r) => (alpha * r) / cells);
+  // Cell 0 of an unsigned quantizer holds everything below zero.
+  const reals = signed
+    ? [...positive.map((t) => -t).reverse(), ...positive]
+    : positive.map((t) => (t > 0 ? t : Number.NEGATIVE_INFINITY));
+  return Float64Array.from(reals, (t) => {
+    if (t <= low) return Number.NEGATIVE_INFINITY;
+    return t > high ? Number.POSITIVE_INFINITY : t;
+  });
 }
 
 /**
@@ -59,5 +84,7 @@ export function accumulatorThresholds(
 
 /** Integer thresholds on a stream of the given unit. */
 export function streamThresholds(reals: Float64Array, unit: number): Int32Array {
-  return Int32Array.from(reals, (t) => Math.min(INT32_MAX, Math.ceil(t / unit)));
+  return Int32Array.from(reals, (t) =>
+    Math.min(INT32_MAX, Math.max(INT32_MIN, Math.ceil(t / unit))),
+  );
 }

@@ -52,7 +52,12 @@ export function gridOf(topology: Topology, quantize: Node): LayerInput {
 export function layerWeights(topology: Topology, layer: Node): LayerWeights {
   const producer = topology.producer(layer.inputs[1]);
   if (producer?.opType === 'UniformQuantize') return uniformWeights(topology, producer);
-  if (producer?.opType === 'Mul') return lcqWeights(topology, producer);
+  if (producer?.opType === 'Mul') {
+    const quantize = topology.expect(producer.inputs[0], 'Quantize', producer);
+    return topology.graph.initializers.has(producer.inputs[1])
+      ? clippedWeights(topology, quantize)
+      : normalizedWeights(topology, quantize);
+  }
   throw unsupported(layer, 'its weights are not quantized');
 }
 
@@ -63,20 +68,41 @@ function trainedWeights(topology: Topology, name: string, reader: Node) {
 }
 
 /** std(w) Q(w~), as insert.ts writes it. */
-function lcqWeights(topology: Topology, restored: Node): LayerWeights {
-  const quantize = topology.expect(restored.inputs[0], 'Quantize', restored);
+function normalizedWeights(topology: Topology, quantize: Node): LayerWeights {
   const normalized = topology.expect(quantize.inputs[0], 'Div', quantize);
   const centred = topology.expect(normalized.inputs[0], 'Sub', normalized);
   const { shape, values } = trainedWeights(topology, centred.inputs[0], centred);
-  const { grid, scale } = gridOf(topology, quantize);
   const { values: w, std } = normalizeWeights(values);
+  return quantizedWeights(topology, quantize, shape, w, new Float64Array(shape[0]).fill(std));
+}
+
+/** clip Q(w / clip) with one clip an output channel or one for all, as post-training/insert.ts writes it. */
+function clippedWeights(topology: Topology, quantize: Node): LayerWeights {
+  const divided = topology.expect(quantize.inputs[0], 'Div', quantize);
+  const { shape, values } = trainedWeights(topology, divided.inputs[0], divided);
+  const { values: clips } = trainedWeights(topology, divided.inputs[1], divided);
+  const perClip = values.length / clips.length;
+  const w = values.map((v, i) => v / clips[Math.floor(i / perClip)]);
+  const restore = Float64Array.from({ length: shape[0] }, (_, m) => clips[m % clips.length]);
+  return quantizedWeights(topology, quantize, shape, w, restore);
+}
+
+/** @param restore what the levels of each output channel are multiplied with */
+function quantizedWeights(
+  topology: Topology,
+  quantize: Node,
+  shape: readonly number[],
+  values: ArrayLike<number>,
+  restore: Float64Array,
+): LayerWeights {
+  const { grid, scale } = gridOf(topology, quantize);
   const steps = grid.levels.length - 1;
   return {
     bits: intAttribute(quantize, 'bits') as WeightBits,
     shape,
-    codes: Uint8Array.from(w, (v) => gridCode(grid, v) + steps),
+    codes: Uint8Array.from(values, (v) => gridCode(grid, v) + steps),
     levels: symmetricLevels(grid.levels),
-    scale: new Float64Array(shape[0]).fill(std * scale),
+    scale: restore.map((r) => r * scale),
   };
 }
 

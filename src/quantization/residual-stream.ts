@@ -1,44 +1,14 @@
 import { elementsOf } from '../onnx/elements.js';
-import type { Graph, Node } from '../onnx/graph.js';
-import { Topology, unsupported } from './topology.js';
-
-/** Values whose range the exporter must know: the residual stream at each of its points, and the pooled features. */
-export function rangedValues(graph: Graph): {
-  readonly streams: string[];
-  readonly pooled: string;
-} {
-  const topology = new Topology(graph);
-  const pool = graph.nodes.find((node) => node.opType === 'GlobalAveragePool');
-  if (!pool) throw new TypeError('the network has no global average pooling');
-  const streams = graph.nodes
-    .filter((node) => node.opType === 'BatchNormalization')
-    .map((norm) => streamOf(topology, norm))
-    .filter((stream) => stream !== undefined);
-  return { streams: [...new Set(streams)], pooled: pool.outputs[0] };
-}
-
-/** The stream value that a normalized convolution ends in; undefined if it ends in codes at once. */
-export function streamOf(topology: Topology, norm: Node): string | undefined {
-  let value = norm.outputs[0];
-  for (
-    let readers = topology.readers(value);
-    readers.length === 1;
-    readers = topology.readers(value)
-  ) {
-    const [reader] = readers;
-    if (reader.opType === 'Quantize' && value === norm.outputs[0]) return undefined;
-    if (reader.opType !== 'Add' && reader.opType !== 'Relu') break;
-    value = reader.outputs[0];
-    if (reader.opType === 'Relu') break;
-  }
-  return value;
-}
+import type { Node } from '../onnx/graph.js';
+import { type Topology, unsupported } from './topology.js';
 
 /** What an LcqConvAdd adds: a stream, every `stride`-th row and column of it, its channels moved up by `offset`. */
 export interface Residual {
   readonly stream: string;
   readonly stride: number;
   readonly offset: number;
+  /** Nodes of the shortcut, which the operator replaces. */
+  readonly nodes: readonly Node[];
 }
 
 /**
@@ -52,7 +22,7 @@ export function residualOf(
   channels: number,
   streams: ReadonlySet<string>,
 ): Residual | undefined {
-  if (streams.has(value)) return { stream: value, stride: 1, offset: 0 };
+  if (streams.has(value)) return { stream: value, stride: 1, offset: 0, nodes: [] };
   const pad = topology.producer(value);
   if (pad?.opType !== 'Pad') return undefined;
   const slice = topology.expect(pad.inputs[0], 'Slice', pad);
@@ -65,7 +35,7 @@ export function residualOf(
   if (!forward || !onlyChannels || pads[1] >= channels || !streams.has(slice.inputs[0])) {
     throw unsupported(pad, 'it is not a strided shortcut with zero channels');
   }
-  return { stream: slice.inputs[0], stride: steps[0], offset: pads[1] };
+  return { stream: slice.inputs[0], stride: steps[0], offset: pads[1], nodes: [slice, pad] };
 }
 
 function int64s(topology: Topology, node: Node, name: string): number[] {

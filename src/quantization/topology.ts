@@ -27,6 +27,10 @@ export class Topology {
     return this.readersOf.get(value) ?? [];
   }
 
+  isOutput(value: string): boolean {
+    return this.graph.outputs.some(({ name }) => name === value);
+  }
+
   /** The only reader of `value` if it is a `opType`. */
   soleReader(value: string, opType: string): Node | undefined {
     const readers = this.readers(value);

@@ -12,7 +12,7 @@ import {
   type LowBits,
   quantizedActivations,
 } from '../../src/quantization/insert.js';
-import { rangedValues } from '../../src/quantization/residual-stream.js';
+import { rangedValues } from '../../src/quantization/layer-ending.js';
 import { createLcqSession, listKernels } from '../../src/runtime/lcq-session.js';
 import { ForwardExecutor } from '../../src/training/executor.js';
 import type { LabelledImages } from '../../src/training/image-folder.js';
@@ -57,9 +57,8 @@ function noise(): LabelledImages {
 const images = noise();
 
 async function exported(graph: Graph): Promise<Model> {
-  const { streams, pooled } = rangedValues(graph);
   const settings = { images: COUNT, batch: COUNT, seed: 1, threads: 1 };
-  const observed = await observe(graph, [...streams, pooled], images, settings);
+  const observed = await observe(graph, rangedValues(graph), images, settings);
   const ranges = new Map([...observed].map(([name, { largest }]) => [name, largest]));
   return exportModel(graph, [SIZE, SIZE], ranges);
 }
