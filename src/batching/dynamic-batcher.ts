@@ -1,29 +1,8 @@
 import { LcqError } from '../errors.js';
+import { AdaptiveLimits } from './adaptive-limits.js';
 import { type Clock, systemClock } from './clock.js';
-
-/** Why a batch was closed and run. */
-export type FlushReason =
-  /** The queue holds at least a full batch. */
-  | 'full'
-  /** Nobody else is on the way: waiting longer could only cost time. */
-  | 'settled'
-  /** The oldest request has waited for `maxQueueDelayMs`. */
-  | 'delay'
-  /** The batcher is shutting down. */
-  | 'drain';
-
-export const FLUSH_REASONS: readonly FlushReason[] = ['full', 'settled', 'delay', 'drain'];
-
-export interface BatchingPolicy {
-  /** Largest total size of a batch, >= 1. */
-  readonly maxBatchSize: number;
-  /** How long the oldest request may wait for others that are still being prepared, in ms, >= 0. */
-  readonly maxQueueDelayMs: number;
-  /** Requests that may be in preparation or queued at once; one more is refused. */
-  readonly queueCapacity: number;
-  /** Batches that may run at once. */
-  readonly maxBatchesInFlight: number;
-}
+import type { BatchingLimits, BatchingPolicy, FlushReason } from './policy.js';
+import { expired, type Place, WaitingLine } from './waiting-line.js';
 
 /** What the batcher must know of the work: how large an item is, and how to run a batch of them. */
 export interface BatchWork<Item, Output> {
@@ -40,6 +19,10 @@ export interface Caller {
   readonly signal?: AbortSignal | undefined;
   /** On the batcher's clock: a request that has not started by then is not run. */
   readonly deadline?: number | undefined;
+  /** 1 is served first; 0, absent or beyond the policy's levels: the default level. */
+  readonly priority?: number | undefined;
+  /** Longest time until the run starts, in ms, instead of the policy's; 0 or absent: the policy's. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface BatchedReply<Output> {
@@ -49,17 +32,16 @@ export interface BatchedReply<Output> {
   readonly batchSize: number;
 }
 
-interface Waiting<Item, Output> {
+interface Queued<Item> {
   readonly item: Item;
   readonly size: number;
   readonly queuedAt: number;
-  readonly deadline: number;
-  resolve(reply: BatchedReply<Output>): void;
-  reject(error: unknown): void;
 }
 
+type QueuedPlace<Item, Output> = Place<Queued<Item>, BatchedReply<Output>>;
+
 /**
- * Joins requests that arrive together into batches, first come first served.
+ * Joins requests that arrive together into batches: by priority, then first come first served.
  *
  * A request announces itself before it is prepared (decoded, validated). So the batcher knows who is on the way, and
  * a lone request is run at once while a crowd is gathered: the queue delay is only ever spent waiting for someone.
@@ -69,7 +51,11 @@ export class DynamicBatcher<Item, Output> {
   readonly #policy: BatchingPolicy;
   readonly #work: BatchWork<Item, Output>;
   readonly #clock: Clock;
-  readonly #queue: Waiting<Item, Output>[] = [];
+  readonly #adaptive: AdaptiveLimits | undefined;
+  readonly #limits: BatchingLimits;
+  readonly #queue: WaitingLine<Queued<Item>, BatchedReply<Output>>;
+  /** Those that a full queue keeps waiting outside, unprepared. */
+  readonly #outside: WaitingLine<undefined, void>;
   #preparing = 0;
   #running = 0;
   #draining = false;
@@ -78,14 +64,25 @@ export class DynamicBatcher<Item, Output> {
   readonly #idleListeners: (() => void)[] = [];
 
   constructor(policy: BatchingPolicy, work: BatchWork<Item, Output>, clock: Clock = systemClock) {
+    const { priorityLevels = 1, targetP99Ms } = policy;
     this.#policy = policy;
     this.#work = work;
     this.#clock = clock;
+    this.#adaptive = targetP99Ms ? new AdaptiveLimits(policy, targetP99Ms, clock) : undefined;
+    this.#limits = this.#adaptive ?? policy;
+    this.#queue = new WaitingLine(priorityLevels, () => this.#planDispatch());
+    this.#outside = new WaitingLine(priorityLevels, () => this.#planDispatch());
   }
 
   /** Requests admitted and not yet running. */
   get depth(): number {
     return this.#preparing + this.#queue.length;
+  }
+
+  /** What holds at the moment: the policy's, or what adaptive mode has made of them. */
+  get limits(): BatchingLimits {
+    const { maxBatchSize, maxQueueDelayMs, queueCapacity } = this.#limits;
+    return { maxBatchSize, maxQueueDelayMs, queueCapacity };
   }
 
   /**
@@ -95,11 +92,16 @@ export class DynamicBatcher<Item, Output> {
    * (draining), CANCELLED, DEADLINE_EXCEEDED.
    */
   async submit(prepare: () => Promise<Item>, caller: Caller = {}): Promise<BatchedReply<Output>> {
-    this.#admit();
-    this.#throwIfGone(caller);
-    const item = await this.#announced(prepare);
-    this.#throwIfGone(caller);
-    return this.#enqueue(item, caller);
+    const waiter = this.#waiter(caller);
+    this.#throwIfGone(waiter);
+    if (this.#hasRoom()) this.#preparing += 1;
+    else await this.#outside.join(undefined, waiter);
+    const item = await this.#prepared(prepare);
+    this.#throwIfGone(waiter);
+    const place = { item, size: this.#work.size(item), queuedAt: this.#clock.now() };
+    const reply = this.#queue.join(place, waiter);
+    this.#planDispatch();
+    return reply;
   }
 
   /** Refuses new requests, runs what is queued without delay, and resolves when nothing is left. */
@@ -111,20 +113,29 @@ export class DynamicBatcher<Item, Output> {
     });
   }
 
-  #admit(): void {
+  #waiter({ signal, deadline = Infinity, priority = 0, timeoutMs }: Caller) {
+    const { priorityLevels: levels = 1, defaultPriority = levels, defaultTimeoutMs } = this.#policy;
+    const timeout = timeoutMs || defaultTimeoutMs || Infinity;
+    const level = priority >= 1 && priority <= levels ? priority : defaultPriority;
+    return { signal, level, deadline: Math.min(deadline, this.#clock.now() + timeout) };
+  }
+
+  /** Whether there is room in the queue; if not, throws unless a place outside may be taken. */
+  #hasRoom(): boolean {
     if (this.#draining) {
       throw new LcqError(
         'UNAVAILABLE',
         'Server is stopping, scheduler for model has stopped accepting new inference requests',
       );
     }
-    if (this.depth >= this.#policy.queueCapacity) {
-      throw new LcqError('RESOURCE_EXHAUSTED', 'Exceeds maximum queue size');
-    }
+    // Who waits outside goes first.
+    if (this.#outside.length === 0 && this.depth < this.#limits.queueCapacity) return true;
+    const mayWait = this.#policy.whenFull === 'delay';
+    if (mayWait && this.#outside.length < this.#limits.queueCapacity) return false;
+    throw new LcqError('RESOURCE_EXHAUSTED', 'Exceeds maximum queue size');
   }
 
-  async #announced(prepare: () => Promise<Item>): Promise<Item> {
-    this.#preparing += 1;
+  async #prepared(prepare: () => Promise<Item>): Promise<Item> {
     try {
       return await prepare();
     } finally {
@@ -134,38 +145,9 @@ export class DynamicBatcher<Item, Output> {
     }
   }
 
-  #throwIfGone({ signal, deadline }: Caller): void {
+  #throwIfGone({ signal, deadline }: { signal: AbortSignal | undefined; deadline: number }): void {
     if (signal?.aborted) throw new LcqError('CANCELLED', 'the request was cancelled');
-    if (deadline !== undefined && this.#clock.now() >= deadline) throw expired();
-  }
-
-  #enqueue(item: Item, { signal, deadline = Infinity }: Caller): Promise<BatchedReply<Output>> {
-    return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        const place = this.#queue.indexOf(waiting);
-        if (place >= 0) this.#queue.splice(place, 1);
-        waiting.reject(new LcqError('CANCELLED', 'the request was cancelled'));
-        this.#planDispatch();
-      };
-      const settled = () => signal?.removeEventListener('abort', onAbort);
-      const waiting: Waiting<Item, Output> = {
-        item,
-        size: this.#work.size(item),
-        queuedAt: this.#clock.now(),
-        deadline,
-        resolve: (reply) => {
-          settled();
-          resolve(reply);
-        },
-        reject: (error) => {
-          settled();
-          reject(error);
-        },
-      };
-      signal?.addEventListener('abort', onAbort);
-      this.#queue.push(waiting);
-      this.#planDispatch();
-    });
+    if (this.#clock.now() >= deadline) throw expired();
   }
 
   /** Dispatching waits for the I/O at hand, so that requests of one moment find each other. */
@@ -180,69 +162,93 @@ export class DynamicBatcher<Item, Output> {
 
   #dispatch(): void {
     this.#cancelTimer();
-    this.#dropExpired();
+    this.#queue.dropExpired(this.#clock.now());
+    this.#outside.dropExpired(this.#clock.now());
     while (this.#queue.length > 0 && this.#running < this.#policy.maxBatchesInFlight) {
       const reason = this.#flushReason();
       if (reason === undefined) {
-        const waited = this.#clock.now() - this.#queue[0].queuedAt;
-        const remaining = this.#policy.maxQueueDelayMs - waited;
+        const remaining = this.#limits.maxQueueDelayMs - this.#longestWait();
         this.#cancelTimer = this.#clock.after(remaining, () => this.#dispatch());
-        return;
+        break;
       }
       void this.#launch(this.#takeBatch(), reason);
     }
+    this.#letIn();
     if (this.depth === 0 && this.#running === 0) {
       for (const listener of this.#idleListeners.splice(0)) listener();
     }
   }
 
-  #dropExpired(): void {
-    const now = this.#clock.now();
-    for (let i = this.#queue.length - 1; i >= 0; i--) {
-      if (this.#queue[i].deadline <= now) this.#queue.splice(i, 1)[0].reject(expired());
+  /** Gives the places that have become free to those outside. */
+  #letIn(): void {
+    const room = Math.min(this.#outside.length, this.#limits.queueCapacity - this.depth);
+    if (room <= 0) return;
+    for (const place of this.#outside.take(room)) {
+      this.#preparing += 1;
+      place.resolve();
     }
   }
 
   #flushReason(): FlushReason | undefined {
-    const queued = this.#queue.reduce((total, waiting) => total + waiting.size, 0);
-    if (queued >= this.#policy.maxBatchSize) return 'full';
+    const queued = this.#queuedSize();
+    if (queued >= this.#limits.maxBatchSize) return 'full';
+    const preferred = this.#preferredSizes();
+    if (preferred.length > 0 && queued >= Math.max(...preferred)) return 'preferred';
     if (this.#draining) return 'drain';
     if (this.#preparing === 0) return 'settled';
-    const waited = this.#clock.now() - this.#queue[0].queuedAt;
-    return waited >= this.#policy.maxQueueDelayMs ? 'delay' : undefined;
+    return this.#longestWait() >= this.#limits.maxQueueDelayMs ? 'delay' : undefined;
   }
 
-  /** As many from the head of the queue as fit; the first always does. */
-  #takeBatch(): Waiting<Item, Output>[] {
+  #longestWait(): number {
+    let since = this.#clock.now();
+    for (const { value } of this.#queue) since = Math.min(since, value.queuedAt);
+    return this.#clock.now() - since;
+  }
+
+  #queuedSize(): number {
+    let size = 0;
+    for (const { value } of this.#queue) size += value.size;
+    return size;
+  }
+
+  #preferredSizes(): readonly number[] {
+    const { preferredBatchSizes = [] } = this.#policy;
+    return preferredBatchSizes.filter((size) => size <= this.#limits.maxBatchSize);
+  }
+
+  /** As many from the head of the queue as fit into the largest preferred size there is; the first always does. */
+  #takeBatch(): QueuedPlace<Item, Output>[] {
+    const queued = this.#queuedSize();
+    const reached = this.#preferredSizes().filter((size) => size <= queued);
+    const limit = reached.length > 0 ? Math.max(...reached) : this.#limits.maxBatchSize;
     let size = 0;
     let count = 0;
-    for (const waiting of this.#queue) {
-      size += waiting.size;
-      if (size > this.#policy.maxBatchSize) break;
+    for (const { value } of this.#queue) {
+      size += value.size;
+      if (size > limit && count > 0) break;
       count += 1;
     }
-    return this.#queue.splice(0, count);
+    return this.#queue.take(count);
   }
 
-  async #launch(batch: readonly Waiting<Item, Output>[], reason: FlushReason): Promise<void> {
+  async #launch(batch: readonly QueuedPlace<Item, Output>[], reason: FlushReason): Promise<void> {
     const startedAt = this.#clock.now();
-    const batchSize = batch.reduce((total, waiting) => total + waiting.size, 0);
+    const batchSize = batch.reduce((total, { value }) => total + value.size, 0);
     this.#running += 1;
     this.#work.onBatch?.(batchSize, reason);
     try {
-      const outputs = await this.#work.run(batch.map((waiting) => waiting.item));
+      const outputs = await this.#work.run(batch.map(({ value }) => value.item));
       const runMs = this.#clock.now() - startedAt;
-      batch.forEach((waiting, i) => {
-        const queueMs = startedAt - waiting.queuedAt;
-        waiting.resolve({ output: outputs[i], queueMs, runMs, batchSize });
+      batch.forEach(({ value, resolve }, i) => {
+        const queueMs = startedAt - value.queuedAt;
+        resolve({ output: outputs[i], queueMs, runMs, batchSize });
+        this.#adaptive?.observe(queueMs, runMs);
       });
     } catch (error) {
-      for (const waiting of batch) waiting.reject(error);
+      for (const { reject } of batch) reject(error);
     } finally {
       this.#running -= 1;
       this.#planDispatch();
     }
   }
 }
-
-const expired = () => new LcqError('DEADLINE_EXCEEDED', 'Request timeout expired');

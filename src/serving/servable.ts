@@ -1,9 +1,5 @@
-import {
-  type BatchedReply,
-  type BatchingPolicy,
-  type Caller,
-  DynamicBatcher,
-} from '../batching/dynamic-batcher.js';
+import { type BatchedReply, type Caller, DynamicBatcher } from '../batching/dynamic-batcher.js';
+import type { BatchingPolicy } from '../batching/policy.js';
 import { decodePixels, type ImageLimits } from '../image/decode.js';
 import { type PixelPacker, pixelPacker } from '../image/normalize.js';
 import type { Metrics, ModelLabels } from '../observability/metrics.js';

@@ -3,11 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   type BatchedReply,
-  type BatchingPolicy,
   type Caller,
   DynamicBatcher,
-  type FlushReason,
 } from '../../src/batching/dynamic-batcher.js';
+import type { BatchingPolicy, FlushReason } from '../../src/batching/policy.js';
 import { LcqError } from '../../src/errors.js';
 import { ManualClock } from './manual-clock.js';
 
@@ -265,6 +264,7 @@ test('property: every caller gets its own answer or its own refusal, whatever is
       arbitrary: fc.record({
         do: fc.constant('submit' as const),
         size: fc.integer({ min: 1, max: 4 }),
+        priority: fc.nat(4),
       }),
     },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), which: fc.nat(200) }) },
@@ -275,6 +275,8 @@ test('property: every caller gets its own answer or its own refusal, whatever is
     maxBatchSize: fc.integer({ min: 4, max: 9 }),
     maxQueueDelayMs: fc.nat(10),
     maxBatchesInFlight: fc.integer({ min: 1, max: 3 }),
+    preferredBatchSizes: fc.uniqueArray(fc.integer({ min: 1, max: 4 })),
+    priorityLevels: fc.integer({ min: 1, max: 3 }),
   });
   await fc.assert(
     fc.asyncProperty(policy, fc.array(step, { maxLength: 60 }), async (chosen, steps) => {
@@ -287,8 +289,8 @@ test('property: every caller gets its own answer or its own refusal, whatever is
       for (const action of steps) {
         if (action.do === 'submit') {
           const controller = new AbortController();
-          const { signal } = controller;
-          const reply = bench.submit(callers.length, { signal }, { size: action.size });
+          const caller = { signal: controller.signal, priority: action.priority };
+          const reply = bench.submit(callers.length, caller, { size: action.size });
           const answer = reply.then(
             ({ output }) => output,
             (error: LcqError) => error.code,
