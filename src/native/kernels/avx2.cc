@@ -98,6 +98,22 @@ void map16(const uint8_t* codes, size_t count, const uint8_t* levels, uint8_t* o
   for (; i < count; ++i) out[i] = levels[codes[i]];
 }
 
+template <int Bits>
+void unpack(const uint8_t* packed, size_t vectors, const int8_t* table, uint8_t* out) {
+  const __m256i levels = _mm256_broadcastsi128_si256(load_half(table));
+  // Four bits index the table: of 2-bit indices the neighbour too, for which the table repeats itself.
+  const __m256i index = _mm256_set1_epi8(0x0f);
+  for (size_t v = 0; v < vectors; ++v, packed += kPackedVector) {
+    for (int shift = 0; shift < 8; shift += Bits) {
+      for (size_t half = 0; half < kPackedVector; half += sizeof(__m256i), out += sizeof(__m256i)) {
+        const __m256i word = _mm256_srli_epi16(load(packed + half), shift);
+        const __m256i level = _mm256_shuffle_epi8(levels, _mm256_and_si256(word, index));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), level);
+      }
+    }
+  }
+}
+
 /// Stores the first `count` of 8 elements.
 template <typename T, typename Vector>
 inline void store_first(T* out, Vector value, size_t count) {
@@ -166,7 +182,7 @@ void finish_real(const Sums& sums, const float* scale, const float* bias, float*
   }
 }
 
-constexpr TileOps kTileOps = {map16, count_codes, finish_stream, finish_real};
+constexpr TileOps kTileOps = {map16, unpack<2>, unpack<4>, count_codes, finish_stream, finish_real};
 
 }  // namespace
 

@@ -30,6 +30,22 @@ void map16(const uint8_t* codes, size_t count, const uint8_t* levels, uint8_t* o
   _mm512_mask_storeu_epi8(out + i, mask, _mm512_shuffle_epi8(table, code));
 }
 
+template <int Bits>
+void unpack(const uint8_t* packed, size_t vectors, const int8_t* table, uint8_t* out) {
+  const __m512i levels =
+      _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+  // Four bits index the table: of 2-bit indices the neighbour too, for which the table repeats itself.
+  const __m512i index = _mm512_set1_epi8(0x0f);
+  for (size_t v = 0; v < vectors; ++v, packed += kPackedVector) {
+    const __m512i word = _mm512_loadu_si512(packed);
+#pragma GCC unroll 4
+    for (int shift = 0; shift < 8; shift += Bits, out += kPackedVector) {
+      const __m512i shifted = _mm512_and_si512(_mm512_srli_epi16(word, shift), index);
+      _mm512_storeu_si512(out, _mm512_shuffle_epi8(levels, shifted));
+    }
+  }
+}
+
 /// Lanes of 32 bits.
 struct Doublewords {
   using Mask = __mmask16;
@@ -192,6 +208,6 @@ void finish_real(const Sums& sums, const float* scale, const float* bias, float*
 
 }  // namespace
 
-const TileOps tile_ops_avx512 = {map16, count_codes, finish_stream, finish_real};
+const TileOps tile_ops_avx512 = {map16, unpack<2>, unpack<4>, count_codes, finish_stream, finish_real};
 
 }  // namespace lcq::kernels

@@ -76,6 +76,7 @@ struct ConvLayer {
 /// The tensors of one call. Only the outputs of the layer's epilogue are set.
 struct ConvCall {
   const uint8_t* input;  // [N, height, width, C]
+  int64_t pixels;        // N * OH * OW
   int64_t height, width;
   int64_t output_height, output_width;
   const int16_t* residual = nullptr;  // [N, residual_height, residual_width, residual_channels]
@@ -91,10 +92,12 @@ class Conv {
   virtual ~Conv() = default;
   /// Names the types, the tile (pixels x output channels) and the instruction set.
   virtual const char* name() const = 0;
-  /// Bytes of working memory, aligned to 64, that each run at a time needs.
+  /// Bytes of working memory, aligned to 64, that each task needs.
   virtual size_t scratch_bytes() const = 0;
-  /// Computes the output pixels [begin, end), counted over N, OH and OW. Does not throw.
-  virtual void run(const ConvCall& call, int64_t begin, int64_t end, std::byte* scratch) const = 0;
+  /// Into how many tasks to divide a call, where `wanted` would keep all threads busy.
+  virtual size_t tasks(int64_t pixels, size_t wanted) const = 0;
+  /// Computes task `task` of `tasks`; together they compute all outputs. Does not throw.
+  virtual void run(const ConvCall& call, size_t task, size_t tasks, std::byte* scratch) const = 0;
 };
 
 }  // namespace lcq::kernels

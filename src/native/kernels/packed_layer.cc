@@ -2,16 +2,54 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 namespace lcq::kernels {
 
 namespace {
 
-size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+size_t divide_up(size_t value, size_t by) { return (value + by - 1) / by; }
+size_t round_up(size_t value, size_t multiple) { return divide_up(value, multiple) * multiple; }
 
-/// Writes the weights of one block as [steps][width][depth]; the buffer is zero already.
+size_t index_bits(WeightFormat format) { return format == WeightFormat::kIndex2 ? 2 : 4; }
+
+/// Packed vectors of a block whose weights are `bytes` when unpacked.
+size_t packed_vectors(size_t bytes, WeightFormat format) {
+  return divide_up(bytes * index_bits(format), 8 * kPackedVector);
+}
+
+size_t block_bytes(const PackedLayer& packed, const PanelKernel& kernel, size_t width) {
+  return packed.steps * width * kernel.depth * kernel.weight_size;
+}
+
+size_t stored_bytes(const PackedLayer& packed, const PanelKernel& kernel, size_t width) {
+  const size_t bytes = block_bytes(packed, kernel, width);
+  if (packed.format == WeightFormat::kWhole) return bytes;
+  return packed_vectors(bytes, packed.format) * kPackedVector;
+}
+
+/// Chooses the format, and fills the table of levels; a table for 2 bits is the same four times over.
+void choose_format(const ConvLayer& layer, const PanelKernel& kernel, PackedLayer& packed) {
+  packed.format = WeightFormat::kWhole;
+  packed.levels = {};
+  if (kernel.weight_size != sizeof(int8_t)) return;
+  std::set<int8_t> levels;
+  for (const int8_t weight : layer.weights) {
+    levels.insert(weight);
+    if (levels.size() > packed.levels.size()) return;
+  }
+  packed.format = levels.size() <= 4 ? WeightFormat::kIndex2 : WeightFormat::kIndex4;
+  const size_t period = size_t{1} << index_bits(packed.format);
+  size_t index = 0;
+  for (const int8_t level : levels) {
+    for (size_t i = index; i < packed.levels.size(); i += period) packed.levels[i] = level;
+    ++index;
+  }
+}
+
+/// The weights of one block as [steps][width][depth]; `out` is zero already.
 template <typename T>
-void pack_block(const ConvLayer& layer, const PanelKernel& kernel, const Block& block, T* out) {
+void arrange(const ConvLayer& layer, const PanelKernel& kernel, const Block& block, T* out) {
   const size_t depth = static_cast<size_t>(layer.geometry.depth());
   for (size_t i = 0; i < block.count; ++i) {
     const int8_t* row = layer.weights.data() + (block.first + i) * depth;
@@ -22,54 +60,90 @@ void pack_block(const ConvLayer& layer, const PanelKernel& kernel, const Block& 
   }
 }
 
-std::vector<Block> divide(const ConvGeometry& g, const PanelKernel& kernel, size_t steps) {
-  std::vector<Block> blocks;
+/// Levels to indices, in the order that TileOps unpacks. Padding may become any level: panels are zero there, and outputs
+/// beyond a block's count are not stored.
+void pack_indices(const PackedLayer& packed, const std::vector<int8_t>& weights, std::byte* out) {
+  const size_t bits = index_bits(packed.format);
+  const size_t period = size_t{1} << bits, per_packed = 8 / bits;
+  std::array<uint8_t, 256> index_of{};
+  for (size_t i = 0; i < period; ++i) index_of[static_cast<uint8_t>(packed.levels[i])] = i;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const size_t vector = i / kPackedVector;
+    const size_t at = vector / per_packed * kPackedVector + i % kPackedVector;
+    const size_t index = index_of[static_cast<uint8_t>(weights[i])];
+    out[at] |= static_cast<std::byte>(index << (vector % per_packed * bits));
+  }
+}
+
+void divide(const ConvGeometry& g, const PanelKernel& kernel, PackedLayer& packed) {
   size_t at = 0, weights = 0;
   for (int64_t group = 0; group < g.group; ++group) {
     const int64_t end = (group + 1) * g.group_outputs();
     for (int64_t m = group * g.group_outputs(); m < end; m += kernel.columns) {
       const size_t count = std::min<size_t>(kernel.columns, end - m);
       const size_t width = round_up(count, kernel.granule);
-      blocks.push_back({m, count, width, at, weights});
+      packed.blocks.push_back({m, count, width, at, weights});
       at += width;
-      weights += steps * width * kernel.depth * kernel.weight_size;
+      weights += stored_bytes(packed, kernel, width);
     }
   }
-  return blocks;
+  packed.blocks_per_group = packed.blocks.size() / g.group;
+  packed.padded_outputs = at;
+  packed.weights = make_aligned_buffer(weights);
+  std::memset(packed.weights.get(), 0, weights);
+}
+
+std::vector<int32_t> start_of(const ConvLayer& layer) {
+  const size_t depth = static_cast<size_t>(layer.geometry.depth());
+  std::vector<int32_t> start(layer.geometry.outputs);
+  for (size_t m = 0; m < start.size(); ++m) {
+    uint32_t sum = 0;  // unsigned: the intermediate sums wrap, the final ones fit
+    for (size_t k = 0; k < depth; ++k) sum += static_cast<uint32_t>(layer.weights[m * depth + k]);
+    start[m] = static_cast<int32_t>(0u - layer.input_zero_point * sum);
+  }
+  return start;
 }
 
 }  // namespace
 
 PackedLayer pack(const ConvLayer& layer, const PanelKernel& kernel) {
-  const ConvGeometry& g = layer.geometry;
-  const size_t depth = static_cast<size_t>(g.depth());
   PackedLayer packed;
-  packed.steps = round_up((depth + kernel.depth - 1) / kernel.depth, kernel.step_granule);
-  packed.blocks = divide(g, kernel, packed.steps);
-  packed.blocks_per_group = packed.blocks.size() / g.group;
-  const Block& last = packed.blocks.back();
-  packed.padded_outputs = last.at + last.width;
-  const size_t bytes =
-      last.weights + packed.steps * last.width * kernel.depth * kernel.weight_size;
-  packed.weights = make_aligned_buffer(bytes);
-  std::memset(packed.weights.get(), 0, bytes);
+  packed.steps = round_up(divide_up(layer.geometry.depth(), kernel.depth), kernel.step_granule);
+  choose_format(layer, kernel, packed);
+  divide(layer.geometry, kernel, packed);
   for (const Block& block : packed.blocks) {
     std::byte* out = packed.weights.get() + block.weights;
-    if (kernel.weight_size == sizeof(int8_t)) {
-      pack_block(layer, kernel, block, reinterpret_cast<int8_t*>(out));
+    if (packed.format != WeightFormat::kWhole) {
+      std::vector<int8_t> weights(block_bytes(packed, kernel, block.width));
+      arrange(layer, kernel, block, weights.data());
+      pack_indices(packed, weights, out);
+    } else if (kernel.weight_size == sizeof(int8_t)) {
+      arrange(layer, kernel, block, reinterpret_cast<int8_t*>(out));
     } else {
-      pack_block(layer, kernel, block, reinterpret_cast<int16_t*>(out));
+      arrange(layer, kernel, block, reinterpret_cast<int16_t*>(out));
     }
   }
-
-  std::vector<int32_t> start(g.outputs);
-  for (int64_t m = 0; m < g.outputs; ++m) {
-    uint32_t sum = 0;  // unsigned: the intermediate sums wrap, the final ones fit
-    for (size_t k = 0; k < depth; ++k) sum += static_cast<uint32_t>(layer.weights[m * depth + k]);
-    start[m] = static_cast<int32_t>(0u - layer.input_zero_point * sum);
-  }
-  packed.start = pad_by_block(packed, start.data());
+  packed.start = pad_by_block(packed, start_of(layer).data());
   return packed;
+}
+
+size_t unpacked_bytes(const PackedLayer& packed, const PanelKernel& kernel) {
+  if (packed.format == WeightFormat::kWhole) return 0;
+  const size_t vectors =
+      packed_vectors(block_bytes(packed, kernel, packed.blocks[0].width), packed.format);
+  return vectors * kPackedVector * 8 / index_bits(packed.format);
+}
+
+const void* unpack(const PackedLayer& packed, const PanelKernel& kernel, const Block& block,
+                   std::byte* buffer) {
+  const std::byte* weights = packed.weights.get() + block.weights;
+  if (packed.format == WeightFormat::kWhole) return weights;
+  const auto unpack_vectors = packed.format == WeightFormat::kIndex2 ? kernel.tile_ops->unpack2
+                                                                     : kernel.tile_ops->unpack4;
+  const size_t vectors = packed_vectors(block_bytes(packed, kernel, block.width), packed.format);
+  unpack_vectors(reinterpret_cast<const uint8_t*>(weights), vectors, packed.levels.data(),
+                 reinterpret_cast<uint8_t*>(buffer));
+  return buffer;
 }
 
 }  // namespace lcq::kernels

@@ -16,17 +16,29 @@ struct Block {
   size_t weights;  // byte offset of its weights
 };
 
+/// How many bits a weight takes in memory: as few as the layer's different levels allow.
+enum class WeightFormat { kIndex2, kIndex4, kWhole };
+
 /// Constants are padded to the block widths with zeros, so that kernels may read whole blocks.
 struct PackedLayer {
   std::vector<Block> blocks;  // by group
   size_t blocks_per_group;
   size_t padded_outputs;  // the sum of all widths
   size_t steps;           // depth rounded up, in the kernel's steps
-  AlignedBuffer weights;  // for each block [steps][width][depth]
-  std::vector<int32_t> start;  // -input_zero_point * (sum of the output's weights), modulo 2^32
+  WeightFormat format;
+  AlignedBuffer weights;          // for each block [steps][width][depth], in the format
+  std::array<int8_t, 16> levels;  // of the indices
+  std::vector<int32_t> start;     // -input_zero_point * (sum of the output's weights), modulo 2^32
 };
 
 PackedLayer pack(const ConvLayer& layer, const PanelKernel& kernel);
+
+/// Bytes that unpacking needs for one block.
+size_t unpacked_bytes(const PackedLayer& packed, const PanelKernel& kernel);
+
+/// A block's weights as the kernel reads them: in place, or unpacked into `buffer`.
+const void* unpack(const PackedLayer& packed, const PanelKernel& kernel, const Block& block,
+                   std::byte* buffer);
 
 /// `values` [M] laid out by the blocks.
 template <typename T>

@@ -11,9 +11,9 @@ namespace lcq::kernels {
 
 namespace {
 
-/// Panels of this many bytes are made before the weights are read, so that a block of weights is read from memory once
-/// for several tiles. Half of a 128 KB level-2 cache; more pixels do not help.
-constexpr size_t kStripBytes = 64 * 1024;
+/// Panels of about this many bytes are made before the weights are read and unpacked, so that this is done once for
+/// several tiles: a part of the level-2 cache. More pixels do not help.
+constexpr size_t kStripBytes = 320 * 1024;
 constexpr size_t kMaxStripPixels = 128;
 
 struct Pixel {
@@ -39,6 +39,13 @@ struct PackedReal {
 };
 
 using PackedEpilogue = std::variant<PackedCodes, PackedStream, PackedReal>;
+
+bool is_identity(const ConvLayer& layer) {
+  for (size_t code = 0; code < layer.input_level_count; ++code) {
+    if (layer.input_levels[code] != code) return false;
+  }
+  return true;
+}
 
 bool reads_pixels_in_order(const ConvGeometry& g) {
   return g.kernel_height == 1 && g.kernel_width == 1 && g.group == 1 && g.stride_height == 1 &&
@@ -86,42 +93,69 @@ class PanelConv final : public Conv {
         geometry_(layer.geometry),
         levels_(layer.input_levels),
         level_count_(layer.input_level_count),
+        identity_(is_identity(layer)),
         zero_point_(layer.input_zero_point),
         packed_(pack(layer, kernel)),
         stride_(packed_.steps * kernel.depth),
         pointwise_(reads_pixels_in_order(layer.geometry) &&
                    stride_ == static_cast<size_t>(layer.geometry.depth())),
         strip_(std::clamp(kStripBytes / stride_ / kernel.rows * kernel.rows, kernel.rows,
-                          kMaxStripPixels)),
+                          kMaxStripPixels / kernel.rows * kernel.rows)),
         epilogue_(std::visit([&](const auto& e) { return pack_epilogue(e, packed_); },
                              layer.epilogue)) {}
 
   const char* name() const override { return kernel_.name; }
 
-  size_t scratch_bytes() const override { return strip_ * stride_; }
+  size_t scratch_bytes() const override { return strip_ * stride_ + unpacked_bytes(packed_, kernel_); }
 
-  void run(const ConvCall& call, int64_t begin, int64_t end, std::byte* scratch) const override {
-    uint8_t* panel = reinterpret_cast<uint8_t*>(scratch);
-    Pixel pixels[kMaxStripPixels];
+  size_t tasks(int64_t pixels, size_t wanted) const override {
+    return std::min(wanted, strips(pixels) * parts(pixels, wanted));
+  }
+
+  void run(const ConvCall& call, size_t task, size_t tasks, std::byte* scratch) const override {
+    // With fewer strips than tasks the output channels are divided too.
+    const size_t shares = parts(call.pixels, tasks), units = strips(call.pixels) * shares;
+    const size_t end = units * (task + 1) / tasks;
     if (kernel_.begin != nullptr) kernel_.begin();
-    for (int64_t at = begin; at < end; at += strip_) {
-      const size_t count = std::min<int64_t>(strip_, end - at);
-      for (size_t i = 0; i < count; ++i) pixels[i] = locate(call, at + i);
-      for (int64_t group = 0; group < geometry_.group; ++group) {
-        fill_panel(call, pixels, at, count, group, panel);
-        run_group(call, group, panel, pixels, at, count);
-      }
+    for (size_t unit = units * task / tasks; unit < end; ++unit) {
+      const size_t share = unit % shares, blocks = packed_.blocks_per_group;
+      run_strip(call, unit / shares * strip_, blocks * share / shares,
+                blocks * (share + 1) / shares, scratch);
     }
     if (kernel_.end != nullptr) kernel_.end();
   }
 
  private:
+  size_t strips(int64_t pixels) const { return (pixels + strip_ - 1) / strip_; }
+
+  size_t parts(int64_t pixels, size_t wanted) const {
+    return std::min((wanted + strips(pixels) - 1) / strips(pixels), packed_.blocks_per_group);
+  }
+
+  /// The pixels from `at` on by the blocks [first, last) of each group.
+  void run_strip(const ConvCall& call, int64_t at, size_t first, size_t last,
+                 std::byte* scratch) const {
+    uint8_t* panel = reinterpret_cast<uint8_t*>(scratch);
+    std::byte* unpacked = scratch + strip_ * stride_;
+    const size_t count = std::min<int64_t>(strip_, call.pixels - at);
+    Pixel pixels[kMaxStripPixels];
+    for (size_t i = 0; i < count; ++i) pixels[i] = locate(call, at + i);
+    for (int64_t group = 0; group < geometry_.group; ++group) {
+      fill_panel(call, pixels, at, count, group, panel);
+      for (size_t b = first; b < last; ++b) {
+        const Block& block = packed_.blocks[group * packed_.blocks_per_group + b];
+        run_block(call, block, panel, unpack(packed_, kernel_, block, unpacked), pixels, at, count);
+      }
+    }
+  }
+
   static Pixel locate(const ConvCall& call, int64_t index) {
     const int64_t row = index / call.output_width;
     return {row / call.output_height, row % call.output_height, index % call.output_width};
   }
 
   void map(const uint8_t* codes, size_t count, uint8_t* out) const {
+    if (identity_) return void(std::memcpy(out, codes, count));
     if (level_count_ <= 16) return ops_.map16(codes, count, levels_.data(), out);
     for (size_t i = 0; i < count; ++i) out[i] = levels_[codes[i]];
   }
@@ -174,20 +208,17 @@ class PanelConv final : public Conv {
     }
   }
 
-  void run_group(const ConvCall& call, int64_t group, const uint8_t* panel, const Pixel* pixels,
-                 int64_t at, size_t count) const {
+  void run_block(const ConvCall& call, const Block& block, const uint8_t* panel,
+                 const void* weights, const Pixel* pixels, int64_t at, size_t count) const {
     alignas(64) int32_t acc[kMaxRows * kMaxColumns];
-    for (size_t b = 0; b < packed_.blocks_per_group; ++b) {
-      const Block& block = packed_.blocks[group * packed_.blocks_per_group + b];
-      for (size_t tile = 0; tile < count; tile += kernel_.rows) {
-        const size_t rows = std::min(kernel_.rows, count - tile);
-        kernel_.multiply(panel + tile * stride_, stride_, packed_.weights.get() + block.weights,
-                         packed_.steps, rows, block.width, packed_.start.data() + block.at, acc);
-        const Sums sums{acc, kernel_.columns, rows, block.count};
-        const int64_t out = (at + tile) * geometry_.outputs + block.first;
-        std::visit([&](const auto& e) { finish(e, call, block, pixels + tile, sums, out); },
-                   epilogue_);
-      }
+    for (size_t tile = 0; tile < count; tile += kernel_.rows) {
+      const size_t rows = std::min(kernel_.rows, count - tile);
+      kernel_.multiply(panel + tile * stride_, stride_, weights, packed_.steps, rows, block.width,
+                       packed_.start.data() + block.at, acc);
+      const Sums sums{acc, kernel_.columns, rows, block.count};
+      const int64_t out = (at + tile) * geometry_.outputs + block.first;
+      std::visit([&](const auto& e) { finish(e, call, block, pixels + tile, sums, out); },
+                 epilogue_);
     }
   }
 
@@ -201,12 +232,14 @@ class PanelConv final : public Conv {
               const Sums& sums, int64_t out) const {
     const StreamConstants constants{e.scale.data() + block.at, e.bias.data() + block.at,
                                     e.output_min, e.base, e.below.data(), e.below.size()};
+    static constexpr int16_t kNone[kMaxColumns] = {};
     int16_t copies[kMaxRows * kMaxColumns];
-    size_t pitch = call.residual_channels;
-    const int16_t* residuals = nullptr;
+    const int16_t* residuals = kNone;
+    size_t pitch = 0;
     if (call.residual != nullptr && e.residual_stride == 1 && covers(e, call, block)) {
       residuals = residual_of(e, call, pixels[0]) + (block.first - e.residual_offset);
-    } else {
+      pitch = call.residual_channels;
+    } else if (call.residual != nullptr) {
       residuals = copies;
       pitch = block.width;
       for (size_t r = 0; r < sums.rows; ++r) {
@@ -239,7 +272,6 @@ class PanelConv final : public Conv {
   static void copy_residual(const PackedStream& e, const ConvCall& call, const Block& block,
                             const Pixel& pixel, int16_t* copy) {
     std::fill_n(copy, block.width, int16_t{0});
-    if (call.residual == nullptr) return;
     const int64_t from = block.first - e.residual_offset;
     const int64_t first = std::max<int64_t>(from, 0);
     const int64_t last =
@@ -253,6 +285,7 @@ class PanelConv final : public Conv {
   const ConvGeometry geometry_;
   const std::array<uint8_t, 256> levels_;
   const size_t level_count_;
+  const bool identity_;  // a code is its level
   const uint8_t zero_point_;
   const PackedLayer packed_;
   const size_t stride_;  // bytes of a panel row

@@ -28,10 +28,18 @@ struct StreamConstants {
   size_t below_count;
 };
 
-/// What follows the multiplication, a tile at a time. Rows of `codes`, `stream` and `real` are `pitch` elements apart.
+/// Weights of 2 or 4 bits are kept as indices into a table of levels and unpacked a block at a time. A packed vector of
+/// 64 bytes makes 8 / bits vectors: bits b*j .. b*j+b-1 of its byte i are the index of byte i of the vector j.
+inline constexpr size_t kPackedVector = 64;
+
+/// Everything but the multiplication, a tile at a time. Rows of `codes`, `stream` and `real` are `pitch` elements apart.
 struct TileOps {
   /// out[i] = levels[codes[i]] for codes below 16.
   void (*map16)(const uint8_t* codes, size_t count, const uint8_t* levels, uint8_t* out);
+
+  /// Unpacks whole packed vectors into `out`. `table` has 16 entries, for 2 bits the same four times over.
+  void (*unpack2)(const uint8_t* packed, size_t vectors, const int8_t* table, uint8_t* out);
+  void (*unpack4)(const uint8_t* packed, size_t vectors, const int8_t* table, uint8_t* out);
 
   /// codes[m] = #{ t : acc[m] >= thresholds[t * threshold_stride + m] }
   void (*count_codes)(const Sums& sums, const int32_t* thresholds, size_t threshold_stride,

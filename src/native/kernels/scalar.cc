@@ -38,9 +38,14 @@ class ScalarConv final : public Conv {
   const char* name() const override { return "conv_u8s8_1x1_scalar"; }
   size_t scratch_bytes() const override { return 0; }
 
-  void run(const ConvCall& call, int64_t begin, int64_t end, std::byte*) const override {
+  size_t tasks(int64_t pixels, size_t wanted) const override {
+    return std::min<int64_t>(wanted, pixels);
+  }
+
+  void run(const ConvCall& call, size_t task, size_t tasks, std::byte*) const override {
     const int64_t outputs = layer_.geometry.outputs;
-    for (int64_t index = begin; index < end; ++index) {
+    const int64_t end = call.pixels * (task + 1) / tasks;
+    for (int64_t index = call.pixels * task / tasks; index < end; ++index) {
       const int64_t row = index / call.output_width;
       const Pixel pixel{row / call.output_height, row % call.output_height,
                         index % call.output_width};

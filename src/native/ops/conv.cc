@@ -30,7 +30,8 @@ class ConvOp final : public ort::OpKernel {
     if (residual_) set_residual(context, shape, call);
     if (stream_) call.stream = context.output<int16_t>(0, shape);
     call.codes = context.output<uint8_t>(stream_ ? 1 : 0, shape);
-    runner_.run(context, call, shape[0] * shape[1] * shape[2]);
+    call.pixels = shape[0] * shape[1] * shape[2];
+    runner_.run(context, call);
   }
 
  private:

@@ -29,15 +29,12 @@ void ConvRunner::check_codes(const uint8_t* codes, size_t count) const {
   }
 }
 
-void ConvRunner::run(const ort::RunContext& context, const kernels::ConvCall& call,
-                     int64_t pixels) const {
-  const int64_t pieces = std::min<int64_t>(pieces_, pixels);
+void ConvRunner::run(const ort::RunContext& context, const kernels::ConvCall& call) const {
+  const size_t tasks = conv_->tasks(call.pixels, pieces_);
   const size_t scratch = (conv_->scratch_bytes() + 63) / 64 * 64;
-  const kernels::AlignedBuffer memory = kernels::make_aligned_buffer(scratch * pieces);
-  context.parallel_for(pieces, [&](size_t piece) {
-    const int64_t at = static_cast<int64_t>(piece);
-    conv_->run(call, at * pixels / pieces, (at + 1) * pixels / pieces,
-               memory.get() + piece * scratch);
+  const kernels::AlignedBuffer memory = kernels::make_aligned_buffer(scratch * tasks);
+  context.parallel_for(tasks, [&](size_t task) {
+    conv_->run(call, task, tasks, memory.get() + task * scratch);
   });
 }
 

@@ -16,8 +16,8 @@ class ConvRunner {
   /// Refuses codes that the layer has no level for. `count` is the size of the input.
   void check_codes(const uint8_t* codes, size_t count) const;
 
-  /// Computes `pixels` output pixels on the session's threads.
-  void run(const ort::RunContext& context, const kernels::ConvCall& call, int64_t pixels) const;
+  /// Computes the call on the session's threads.
+  void run(const ort::RunContext& context, const kernels::ConvCall& call) const;
 
   [[noreturn]] void refuse(const std::string& what) const;
 

@@ -25,7 +25,8 @@ class GemmOp final : public ort::OpKernel {
     call.height = call.width = call.output_height = call.output_width = 1;
     runner_.check_codes(call.input, x.count());
     call.real = context.output<float>(0, {x.shape[0], geometry_.outputs});
-    runner_.run(context, call, x.shape[0]);
+    call.pixels = x.shape[0];
+    runner_.run(context, call);
   }
 
  private:
