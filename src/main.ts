@@ -44,7 +44,7 @@ export class ModelServer {
       dependencies.openSession ??
       ((path) => createLcqSession(path, { intraOpThreads: config.threads }));
     this.#log = dependencies.log ?? createLogger(config.logLevel);
-    this.#service = new InferenceService(this.#registry, this.#metrics, packageVersion());
+    this.#service = new InferenceService(this.#registry, packageVersion());
     const parts = { service: this.#service, metrics: this.#metrics, log: this.#log };
     const { maxBodyBytes, maxImageBytes, maxGrpcMessageBytes: maxMessageBytes } = config;
     this.#metricsServer = new MetricsServer(this.#metrics);

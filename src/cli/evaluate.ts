@@ -1,104 +1,148 @@
-import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { LcqError } from '../errors.js';
-import {
-  agreement,
-  type ClassificationResult,
-  type Classify,
-  evaluateClassification,
-} from '../evaluation/classification.js';
-import { decodePixels } from '../image/decode.js';
-import { pixelPacker } from '../image/normalize.js';
-import { type ModelDefinition, scanRepository } from '../repository/repository.js';
-import { createLcqSession } from '../runtime/lcq-session.js';
-import type { ModelSession } from '../runtime/session.js';
-import { type LabelledFile, listClassFolders } from '../training/class-folders.js';
+import { agreement, type Classify, evaluateClassification } from '../evaluation/classification.js';
+import { readCocoDataset } from '../evaluation/coco-annotations.js';
+import { type Detect, evaluateDetection } from '../evaluation/detection.js';
+import { placement } from '../image/letterbox.js';
+import type { ClassificationConfig, DetectionConfig } from '../repository/model-config.js';
+import type { ModelDefinition } from '../repository/repository.js';
+import { listClassFolders } from '../training/class-folders.js';
+import { detectionDecoder, detectObjects } from '../vision/detector.js';
+import { findModel, type OpenModel, openModel } from './open-model.js';
 import { createProgress } from './progress.js';
 
-const LIMITS = { maxBytes: 64 * 2 ** 20, maxPixels: 100_000_000 };
+/** Of one picture; COCO's average precision looks at no more of each class. */
+const MAX_DETECTIONS = 1000;
 
 interface Options {
   data: string;
   batch: number;
   threads: number;
+  scoreThreshold: number;
+  iouThreshold?: number;
   json: boolean;
+}
+
+/** What is printed: one row a model. */
+interface Report {
+  readonly json: readonly object[];
+  readonly table: readonly object[];
 }
 
 export const command = new Command('evaluate')
   .description('measure the accuracy of servable models on labelled image files')
-  .argument('<model...>', 'model folders, REPOSITORY/NAME; agreement is with the first')
-  .requiredOption('--data <dir>', 'folder of class folders, e.g. cifar10/test')
-  .option('--batch <n>', 'images a run', Number, 32)
+  .argument('<model...>', 'model folders, REPOSITORY/NAME, all of one task')
+  .requiredOption(
+    '--data <dir>',
+    'class folders, e.g. cifar10/test; for detection annotations.json (COCO) and images/',
+  )
+  .option('--batch <n>', 'images a run, for classification', Number, 32)
   .option('--threads <n>', 'threads of a run', Number, availableParallelism())
+  .option('--score-threshold <s>', 'lowest score of a detection', Number, 0.01)
+  .option('--iou-threshold <s>', "overlap of detections; the model's own if left out", Number)
   .option('--json', 'print JSON', false)
   .action(run);
 
 async function run(folders: string[], options: Options): Promise<void> {
-  const files = await listClassFolders(options.data);
-  const rows: { model: string; kernels: string; result: ClassificationResult }[] = [];
-  for (const folder of folders) {
-    const definition = await findModel(folder);
-    const session = await createLcqSession(definition.modelPath, {
-      intraOpThreads: options.threads,
-    });
-    const kernels = [...new Set(session.kernels.map((use) => use.kernel))].join(' ') || 'stock';
-    const progress = createProgress(definition.name, files.length);
-    const result = await evaluateClassification(
-      files,
-      definition.labels,
-      classifier(definition, session),
-      options.batch,
-      (done) => progress.update(done, 'images'),
-    );
-    progress.stop();
-    await session.dispose();
-    rows.push({ model: `${definition.name}/${definition.version}`, kernels, result });
+  const definitions: ModelDefinition[] = [];
+  for (const folder of folders) definitions.push(await findModel(folder));
+  const tasks = new Set(definitions.map(({ config }) => config.task));
+  if (tasks.size > 1) {
+    throw new LcqError('INVALID_ARGUMENT', `tasks of the models differ: ${[...tasks].join(', ')}`);
   }
-  const [first] = rows;
-  const table = rows.map(({ model, kernels, result }) => ({
-    model,
-    kernels,
-    files: result.count,
-    top1: percent(result.top1),
-    top5: percent(result.top5),
-    agreement: percent(agreement(first.result, result)),
-  }));
-  if (!options.json) return console.table(table);
-  const json = rows.map(({ model, kernels, result: { predictions: _, ...figures } }, i) => {
-    return { model, kernels, ...figures, agreement: agreement(first.result, rows[i].result) };
+  const evaluate = tasks.has('detection') ? evaluateDetectors : evaluateClassifiers;
+  const { json, table } = await evaluate(definitions, options);
+  if (options.json) console.log(JSON.stringify(json, null, 2));
+  else console.table(table);
+}
+
+/** Agreement is with the first model. */
+async function evaluateClassifiers(
+  definitions: readonly ModelDefinition[],
+  options: Options,
+): Promise<Report> {
+  const files = await listClassFolders(options.data);
+  const rows = await evaluateEach(definitions, options, files.length, (model, onProgress) => {
+    const { labels } = model.definition;
+    return evaluateClassification(files, labels, classifier(model), options.batch, onProgress);
   });
-  console.log(JSON.stringify(json, null, 2));
+  const [first] = rows;
+  return {
+    json: rows.map(({ model, kernels, result: { predictions: _, ...figures } }, i) => {
+      return { model, kernels, ...figures, agreement: agreement(first.result, rows[i].result) };
+    }),
+    table: rows.map(({ model, kernels, result }) => ({
+      model,
+      kernels,
+      files: result.count,
+      top1: percent(result.top1),
+      top5: percent(result.top5),
+      agreement: percent(agreement(first.result, result)),
+    })),
+  };
 }
 
-async function findModel(folder: string): Promise<ModelDefinition> {
-  const path = resolve(folder);
-  const definitions = await scanRepository(dirname(path));
-  const definition = definitions.find(({ name }) => name === basename(path));
-  if (definition) return definition;
-  throw new LcqError('NOT_FOUND', `there is no model in '${folder}'`);
+async function evaluateDetectors(
+  definitions: readonly ModelDefinition[],
+  options: Options,
+): Promise<Report> {
+  const dataset = await readCocoDataset(options.data);
+  const { length } = dataset.pictures;
+  const rows = await evaluateEach(definitions, options, length, (model, onProgress) =>
+    evaluateDetection(dataset, model.definition.labels, detector(model, options), onProgress),
+  );
+  return {
+    json: rows.map(({ model, kernels, result }) => ({ model, kernels, ...result })),
+    table: rows.map(({ model, kernels, result: { images, objects, map, ap50, ap75 } }) => {
+      const shares = { mAP: percent(map), AP50: percent(ap50), AP75: percent(ap75) };
+      return { model, kernels, images, objects, ...shares };
+    }),
+  };
 }
 
-/** The serving path of a picture without the server: decode, pack, run. */
-function classifier({ config }: ModelDefinition, session: ModelSession): Classify {
-  const { input, output } = config;
-  const pack = pixelPacker({ layout: input.layout, normalization: input.normalization });
-  const [spec] = session.inputs;
-  const size =
-    input.layout === 'NHWC' ? [input.height, input.width, 3] : [3, input.height, input.width];
-  return async (files: readonly LabelledFile[]) => {
-    const pictures = await Promise.all(
-      files.map(async ({ path }) => decodePixels(await readFile(path), input, LIMITS)),
-    );
-    const shape = [files.length, ...size];
-    const feed = { datatype: spec.datatype, shape, data: pack(pictures) };
-    const {
-      shape: [, classes],
-      data,
-    } = (await session.run({ [input.name]: feed }))[output.name];
+async function evaluateEach<Result>(
+  definitions: readonly ModelDefinition[],
+  { threads }: Options,
+  count: number,
+  evaluate: (model: OpenModel, onProgress: (done: number) => void) => Promise<Result>,
+): Promise<{ model: string; kernels: string; result: Result }[]> {
+  const rows: { model: string; kernels: string; result: Result }[] = [];
+  for (const definition of definitions) {
+    const model = await openModel(definition, threads);
+    const kernels = [...new Set(model.session.kernels.map((use) => use.kernel))].join(' ');
+    const progress = createProgress(definition.name, count);
+    const result = await evaluate(model, (done) => progress.update(done, 'images'));
+    progress.stop();
+    await model.session.dispose();
+    const { name, version } = definition;
+    rows.push({ model: `${name}/${version}`, kernels: kernels || 'stock', result });
+  }
+  return rows;
+}
+
+function classifier({ definition, runPictures }: OpenModel): Classify {
+  const { output } = definition.config as ClassificationConfig;
+  return async (files) => {
+    const { outputs } = await runPictures(files.map(({ path }) => path));
+    const { shape, data } = outputs[output.name];
     const scores = data as Float32Array;
+    const classes = shape[1];
     return files.map((_, i) => scores.subarray(i * classes, (i + 1) * classes));
+  };
+}
+
+function detector({ definition, session, runPictures }: OpenModel, options: Options): Detect {
+  const { input, output, thresholds } = definition.config as DetectionConfig;
+  const decoder = detectionDecoder(output, input, session.outputs);
+  const { scoreThreshold, iouThreshold = thresholds.iouThreshold } = options;
+  return async ({ path }) => {
+    const { outputs, originals } = await runPictures([path]);
+    return detectObjects(decoder, outputs, placement(originals[0], input), {
+      scoreThreshold,
+      iouThreshold,
+      maxDetections: MAX_DETECTIONS,
+    });
   };
 }
 

@@ -1,7 +1,8 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { LcqError } from '../errors.js';
 import { ConcurrencyLimit } from './concurrency-limit.js';
 import { imageFormat } from './format.js';
+import { type Padding, placePicture, type Size } from './letterbox.js';
 
 // One thread for each picture: pictures are decoded side by side on libuv's pool, and the cores belong to inference.
 sharp.concurrency(1);
@@ -9,10 +10,10 @@ sharp.concurrency(1);
 sharp.cache(false);
 
 /**
- * Pictures decoded at once. libuv's pool has four threads and runs batches too: with all four at large pictures, a
+ * Pictures decoded or drawn at once. libuv's pool has four threads and runs batches too: with all four at large pictures, a
  * batch waited 2 s behind 40 photos of 12 megapixels on two cores.
  */
-const decoding = new ConcurrencyLimit(2);
+export const pictureWork = new ConcurrencyLimit(2);
 
 export interface ImageLimits {
   /** Largest encoded size, in bytes. */
@@ -21,15 +22,27 @@ export interface ImageLimits {
   readonly maxPixels: number;
 }
 
-export interface PixelSize {
-  readonly width: number;
-  readonly height: number;
-  /** `cover` scales until the target is filled and crops the centre; `stretch` ignores the aspect ratio. */
-  readonly resize: 'cover' | 'stretch';
+/** The picture that a model wants. */
+export interface PictureTarget extends Size {
+  /**
+   * `cover` scales until the target is filled and crops the centre; `stretch` ignores the aspect ratio; `letterbox`
+   * scales until all of the picture fits and pads the rest.
+   */
+  readonly resize: 'cover' | 'stretch' | 'letterbox';
+  /** Of `letterbox`. */
+  readonly padding: Padding;
+}
+
+/** A decoded picture. */
+export interface Picture {
+  /** Of the target's size: `[height, width, 3]` row-major, sRGB, each 0..255. */
+  readonly pixels: Uint8Array;
+  /** Size of the picture as it came, upright. */
+  readonly original: Size;
 }
 
 /**
- * Decodes a JPEG, PNG or WebP picture to sRGB bytes, `[height, width, 3]` row-major, each 0..255.
+ * Decodes a JPEG, PNG or WebP picture into the target's size.
  *
  * EXIF orientation is applied, transparency dropped, of an animation the first frame taken. A picture that already has
  * the target's size is passed through unchanged.
@@ -37,15 +50,15 @@ export interface PixelSize {
  * Rejects with INVALID_ARGUMENT (empty, not such a picture, truncated, corrupt) or TOO_LARGE (bytes, pixels). Size and
  * pixels are checked before anything is decoded.
  */
-export async function decodePixels(
+export async function decodePicture(
   encoded: Uint8Array,
-  target: PixelSize,
+  target: PictureTarget,
   limits: ImageLimits,
-): Promise<Uint8Array> {
+): Promise<Picture> {
   checkFile(encoded, limits);
-  return decoding.run(async () => {
-    await checkHeader(encoded, limits);
-    return decode(encoded, target, limits);
+  return pictureWork.run(async () => {
+    const original = await checkHeader(encoded, limits);
+    return { pixels: await decode(encoded, target, original, limits), original };
   });
 }
 
@@ -60,17 +73,20 @@ function checkFile(encoded: Uint8Array, { maxBytes }: ImageLimits): void {
   }
 }
 
-async function checkHeader(encoded: Uint8Array, { maxPixels }: ImageLimits): Promise<void> {
+/** Resolves to the size of the upright picture. */
+async function checkHeader(encoded: Uint8Array, { maxPixels }: ImageLimits): Promise<Size> {
   const { width, height } = await readHeader(encoded);
   if (width * height > maxPixels) {
     const pixels = `${width} x ${height} pixels`;
     throw new LcqError('TOO_LARGE', `the image has ${pixels}; the limit is ${maxPixels} pixels`);
   }
+  return { width, height };
 }
 
-async function readHeader(encoded: Uint8Array): Promise<{ width: number; height: number }> {
+async function readHeader(encoded: Uint8Array): Promise<Size> {
   try {
-    return await sharp(encoded, { failOn: 'error', limitInputPixels: false }).metadata();
+    const image = sharp(encoded, { failOn: 'error', limitInputPixels: false });
+    return (await image.metadata()).autoOrient;
   } catch (cause) {
     const message = `the ${imageFormat(encoded)} image has a truncated or corrupt header`;
     throw new LcqError('INVALID_ARGUMENT', message, { cause });
@@ -79,13 +95,13 @@ async function readHeader(encoded: Uint8Array): Promise<{ width: number; height:
 
 async function decode(
   encoded: Uint8Array,
-  { width, height, resize }: PixelSize,
+  target: PictureTarget,
+  original: Size,
   { maxPixels }: ImageLimits,
 ): Promise<Uint8Array> {
   try {
-    return await sharp(encoded, { failOn: 'error', limitInputPixels: maxPixels })
-      .autoOrient()
-      .resize({ width, height, fit: resize === 'cover' ? 'cover' : 'fill' })
+    const image = sharp(encoded, { failOn: 'error', limitInputPixels: maxPixels }).autoOrient();
+    return await resize(image, target, original)
       .removeAlpha()
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })
@@ -93,4 +109,19 @@ async function decode(
   } catch (cause) {
     throw new LcqError('INVALID_ARGUMENT', 'the image is truncated or corrupt', { cause });
   }
+}
+
+function resize(image: Sharp, target: PictureTarget, original: Size): Sharp {
+  const { width, height, padding } = target;
+  if (target.resize === 'cover') return image.resize({ width, height, fit: 'cover' });
+  if (target.resize === 'stretch') return image.resize({ width, height, fit: 'fill' });
+  const placed = placePicture(original, target);
+  const grey = padding.value;
+  return image.resize({ width: placed.width, height: placed.height, fit: 'fill' }).extend({
+    left: placed.left,
+    top: placed.top,
+    right: width - placed.left - placed.width,
+    bottom: height - placed.top - placed.height,
+    background: { r: grey, g: grey, b: grey },
+  });
 }

@@ -1,9 +1,14 @@
 import { LcqError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
-import { pictureShape } from '../repository/model-config.js';
+import {
+  type ClassificationConfig,
+  type DetectionConfig,
+  pictureShape,
+} from '../repository/model-config.js';
 import type { ModelRegistry } from '../repository/registry.js';
 import type { ModelDefinition } from '../repository/repository.js';
 import type { ModelSession } from '../runtime/session.js';
+import { detectionDecoder } from '../vision/detector.js';
 import { Servable, type ServableOptions } from './servable.js';
 
 /** Opens the session of an ONNX file. */
@@ -57,20 +62,34 @@ async function loadModel(
 /** Throws INVALID_ARGUMENT naming the field of config.json that the model file contradicts. */
 export function checkSession({ config, labels }: ModelDefinition, session: ModelSession): void {
   checkInput(config.input, config.maxBatchSize, session);
-  const output = session.outputs.find((spec) => spec.name === config.output.name);
-  if (output === undefined) {
-    const names = session.outputs.map((spec) => spec.name).join(', ');
-    throw contradiction(
-      'output.name',
-      `the model has no output '${config.output.name}' (${names})`,
-    );
-  }
-  if (output.datatype !== 'FP32' || output.shape.length !== 2) {
-    throw contradiction('output.name', 'a classification output must be FP32 [N, classes]');
-  }
-  const [, classes] = output.shape;
+  const classes =
+    config.task === 'classification'
+      ? checkClassification(config, session)
+      : detectionClasses(config, session);
   if (config.labels !== undefined && classes !== -1 && labels.length !== classes) {
     throw contradiction('labels', `${labels.length} labels for ${classes} classes`);
+  }
+}
+
+/** Returns the number of classes, -1 if the model leaves it open. */
+function checkClassification({ output }: ClassificationConfig, session: ModelSession): number {
+  const spec = session.outputs.find(({ name }) => name === output.name);
+  if (spec === undefined) {
+    const names = session.outputs.map(({ name }) => name).join(', ');
+    throw contradiction('output.name', `the model has no output '${output.name}' (${names})`);
+  }
+  if (spec.datatype !== 'FP32' || spec.shape.length !== 2) {
+    throw contradiction('output.name', 'a classification output must be FP32 [N, classes]');
+  }
+  return spec.shape[1];
+}
+
+function detectionClasses({ input, output }: DetectionConfig, session: ModelSession): number {
+  try {
+    return detectionDecoder(output, input, session.outputs).classes;
+  } catch (thrown) {
+    const { code, message } = LcqError.from(thrown);
+    throw new LcqError(code, `config.json: ${message}`, { cause: thrown });
   }
 }
 

@@ -1,11 +1,14 @@
 import { type BatchedReply, type Caller, DynamicBatcher } from '../batching/dynamic-batcher.js';
 import type { BatchingPolicy } from '../batching/policy.js';
-import { decodePixels, type ImageLimits } from '../image/decode.js';
+import { decodePicture, type ImageLimits, type Picture } from '../image/decode.js';
+import type { Size } from '../image/letterbox.js';
 import { type PixelPacker, pixelPacker } from '../image/normalize.js';
 import type { Metrics, ModelLabels } from '../observability/metrics.js';
 import { pictureShape } from '../repository/model-config.js';
 import type { ModelDefinition } from '../repository/repository.js';
 import type { ModelSession, Tensor, TensorSpec } from '../runtime/session.js';
+import type { DetectionDecoder } from '../vision/detection.js';
+import { detectionDecoder } from '../vision/detector.js';
 import type { ModelContract } from './infer-request.js';
 import { mergeRequests, type NamedTensors, rowCount, splitReplies } from './tensor-batch.js';
 import { allocate, elementCount } from './tensor-bytes.js';
@@ -22,6 +25,8 @@ export class Servable implements ModelContract {
   readonly labels: ModelLabels;
   /** The input that takes pictures, and the only one. */
   readonly imageInput: TensorSpec;
+  /** Of a detection model. */
+  readonly decoder: DetectionDecoder | undefined;
   readonly #session: ModelSession;
   readonly #batcher: DynamicBatcher<NamedTensors, NamedTensors>;
   readonly #imageLimits: ImageLimits;
@@ -35,13 +40,14 @@ export class Servable implements ModelContract {
     this.labels = { model: name, version };
     const [batch] = session.inputs[0].shape;
     this.imageInput = { ...session.inputs[0], shape: [batch, ...pictureShape(config.input)] };
+    this.decoder =
+      config.task === 'detection'
+        ? detectionDecoder(config.output, config.input, session.outputs)
+        : undefined;
     this.#session = session;
     this.#imageLimits = options.imageLimits;
     this.#metrics = options.metrics;
-    this.#pack = pixelPacker({
-      layout: config.input.layout,
-      normalization: config.input.normalization,
-    });
+    this.#pack = pixelPacker(config.input);
     this.#batcher = new DynamicBatcher(
       { ...options.batching, ...config.batching, maxBatchSize: config.maxBatchSize },
       {
@@ -72,15 +78,22 @@ export class Servable implements ModelContract {
 
   /** Decodes encoded pictures, `images.length` >= 1, into the tensor of the image input. */
   async imageTensor(images: readonly Uint8Array[]): Promise<Tensor> {
-    const { input } = this.definition.config;
-    const pictures = await Promise.all(
-      images.map((image) => decodePixels(image, input, this.#imageLimits)),
-    );
-    return {
-      datatype: this.imageInput.datatype,
-      shape: [images.length, ...pictureShape(input)],
-      data: this.#pack(pictures),
+    return this.#tensorOf(await Promise.all(images.map((image) => this.#decode(image))));
+  }
+
+  /** Decodes one encoded picture and runs it. Resolves to the outputs and to the size that the picture came in. */
+  async runPicture(
+    image: Uint8Array,
+    caller: Caller,
+  ): Promise<{ outputs: NamedTensors; original: Size }> {
+    let original = { width: 0, height: 0 };
+    const prepare = async () => {
+      const picture = await this.#decode(image);
+      original = picture.original;
+      return { [this.imageInput.name]: this.#tensorOf([picture]) };
     };
+    const outputs = await this.run(prepare, caller);
+    return { outputs, original };
   }
 
   /**
@@ -100,6 +113,14 @@ export class Servable implements ModelContract {
     return reply.output;
   }
 
+  /** Turns outputs into an answer, and observes how long that took. */
+  postprocess<T>(work: () => T): T {
+    const start = performance.now();
+    const answer = work();
+    this.#metrics.phase(this.labels, 'postprocess', performance.now() - start);
+    return answer;
+  }
+
   /** Runs zeros through the session, one row and a full batch, so that no caller pays for what happens only once. */
   async warmUp(): Promise<void> {
     for (const rows of new Set([1, this.maxBatchSize])) {
@@ -111,6 +132,18 @@ export class Servable implements ModelContract {
   async close(): Promise<void> {
     await this.#batcher.drain();
     await this.#session.dispose();
+  }
+
+  #decode(image: Uint8Array): Promise<Picture> {
+    return decodePicture(image, this.definition.config.input, this.#imageLimits);
+  }
+
+  #tensorOf(pictures: readonly Picture[]): Tensor {
+    return {
+      datatype: this.imageInput.datatype,
+      shape: [pictures.length, ...pictureShape(this.definition.config.input)],
+      data: this.#pack(pictures.map(({ pixels }) => pixels)),
+    };
   }
 
   #zeros(rows: number): Tensor {

@@ -1,10 +1,16 @@
 import type { Caller } from '../batching/dynamic-batcher.js';
 import { LcqError } from '../errors.js';
-import { type Metrics, type ModelLabels, UNKNOWN_MODEL } from '../observability/metrics.js';
+import type { Drawing } from '../image/draw-boxes.js';
+import { type ModelLabels, UNKNOWN_MODEL } from '../observability/metrics.js';
 import type { ModelRegistry } from '../repository/registry.js';
 import type { Tensor, TensorSpec } from '../runtime/session.js';
-import { softmax } from '../vision/softmax.js';
-import { topK } from '../vision/top-k.js';
+import { type Classification, type ClassifyRequest, classifyPicture } from './classification.js';
+import {
+  type DetectionReply,
+  type DetectRequest,
+  detectInPicture,
+  drawDetections,
+} from './detection.js';
 import {
   checkBatchSizes,
   checkInputNames,
@@ -13,37 +19,12 @@ import {
   inputTensor,
   requestedOutputs,
 } from './infer-request.js';
+import type { ModelReference } from './model-reference.js';
 import type { Servable } from './servable.js';
 import type { NamedTensors } from './tensor-batch.js';
 import { decodeByteStrings } from './tensor-bytes.js';
 
 export type { Caller };
-
-/** A model by name; without a version (absent or empty) the highest one. */
-export interface ModelReference {
-  readonly model: string;
-  readonly version?: string | undefined;
-}
-
-export interface ClassifyRequest extends ModelReference {
-  /** An encoded picture. */
-  readonly image: Uint8Array;
-  /** How many predictions, >= 1; 5 when absent. More than there are classes means all. */
-  readonly topK?: number | undefined;
-}
-
-export interface Prediction {
-  readonly index: number;
-  readonly label: string;
-  readonly score: number;
-}
-
-export interface Classification {
-  readonly model: string;
-  readonly version: string;
-  /** Best first. Of a softmax model the scores add up to at most 1. */
-  readonly predictions: readonly Prediction[];
-}
 
 export interface InferRequest extends ModelReference {
   readonly inputs: readonly InferInput[];
@@ -73,21 +54,17 @@ export interface ServerMetadata {
 
 export type ServerState = 'starting' | 'ready' | 'draining';
 
-const DEFAULT_TOP_K = 5;
-
 /** The server without its transports: both call this and only translate. Every rejection is an LcqError. */
 export class InferenceService {
   /** Readiness for both transports; only `ready` counts as ready. */
   state: ServerState = 'starting';
   readonly serverMetadata: ServerMetadata;
   readonly #registry: ModelRegistry<Servable>;
-  readonly #metrics: Metrics;
   readonly #idleListeners: (() => void)[] = [];
   #inFlight = 0;
 
-  constructor(registry: ModelRegistry<Servable>, metrics: Metrics, serverVersion: string) {
+  constructor(registry: ModelRegistry<Servable>, serverVersion: string) {
     this.#registry = registry;
-    this.#metrics = metrics;
     this.serverMetadata = {
       name: 'lcq-serving',
       version: serverVersion,
@@ -97,7 +74,20 @@ export class InferenceService {
 
   /** Labels and scores of one picture. */
   classify(request: ClassifyRequest, caller: Caller): Promise<Classification> {
-    return this.#counted(() => this.#classify(request, caller));
+    return this.#counted(async () => classifyPicture(this.#servable(request), request, caller));
+  }
+
+  /** The objects in one picture. */
+  detect(request: DetectRequest, caller: Caller): Promise<DetectionReply> {
+    return this.#counted(async () => detectInPicture(this.#servable(request), request, caller));
+  }
+
+  /** The picture with the objects' boxes drawn on it. */
+  renderDetections(request: DetectRequest, caller: Caller): Promise<Drawing> {
+    return this.#counted(async () => {
+      const reply = await detectInPicture(this.#servable(request), request, caller);
+      return drawDetections(request.image, reply);
+    });
   }
 
   /** Tensors in, tensors out: the Open Inference Protocol's infer. Encoded pictures may stand for the image input. */
@@ -150,38 +140,19 @@ export class InferenceService {
     }
   }
 
-  async #classify(request: ClassifyRequest, caller: Caller): Promise<Classification> {
-    const servable = this.#registry.get(request.model, request.version);
-    const { config, labels } = servable.definition;
-    const outputs = await servable.run(
-      async () => ({ [config.input.name]: await servable.imageTensor([request.image]) }),
-      caller,
-    );
-    const start = performance.now();
-    // checkSession: FP32 [N, classes]
-    const values = outputs[config.output.name].data as Float32Array;
-    const scores = config.output.activation === 'softmax' ? softmax(values) : values;
-    const predictions = topK(scores, request.topK ?? DEFAULT_TOP_K).map(({ index, score }) => ({
-      index,
-      label: labels[index] ?? '',
-      score,
-    }));
-    this.#metrics.phase(servable.labels, 'postprocess', performance.now() - start);
-    return { ...servable.labels, predictions };
+  #servable({ model, version }: ModelReference): Servable {
+    return this.#registry.get(model, version);
   }
 
   async #infer(request: InferRequest, caller: Caller): Promise<InferReply> {
-    const servable = this.#registry.get(request.model, request.version);
+    const servable = this.#servable(request);
     checkInputNames(request.inputs, servable);
     const names = requestedOutputs(request.outputs, servable);
     const outputs = await servable.run(() => inputTensors(request.inputs, servable), caller);
-    const start = performance.now();
-    const reply = {
+    return servable.postprocess(() => ({
       ...servable.labels,
       outputs: names.map((name) => ({ name, tensor: outputs[name] })),
-    };
-    this.#metrics.phase(servable.labels, 'postprocess', performance.now() - start);
-    return reply;
+    }));
   }
 }
 

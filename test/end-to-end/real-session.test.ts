@@ -8,7 +8,7 @@ import { ModelServer } from '../../src/main.js';
 import { createLogger } from '../../src/observability/logger.js';
 import { encodeModel } from '../../src/onnx/serde.js';
 import { createLcqSession } from '../../src/runtime/lcq-session.js';
-import type { Prediction } from '../../src/serving/service.js';
+import type { Prediction } from '../../src/serving/classification.js';
 import { cifarResNet } from '../../src/training/networks/resnet.js';
 import { GrpcClient, rest, solidImage, TEST_SETTINGS } from './server-under-test.js';
 

@@ -3,10 +3,18 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { LcqError } from '../../src/errors.js';
-import { decodePixels } from '../../src/image/decode.js';
+import { decodePicture, type PictureTarget } from '../../src/image/decode.js';
 
 const LIMITS = { maxBytes: 1_000_000, maxPixels: 1_000_000 };
-const TARGET = { width: 8, height: 8, resize: 'cover' } as const;
+const TARGET: PictureTarget = {
+  width: 8,
+  height: 8,
+  resize: 'cover',
+  padding: { position: 'end', value: 114 },
+};
+
+const decodePixels = async (...call: Parameters<typeof decodePicture>) =>
+  (await decodePicture(...call)).pixels;
 
 /** Pixels that are all different from their neighbours. */
 const noise = (width: number, height: number, channels = 3) =>
@@ -20,7 +28,7 @@ const withCode = (code: string, message: RegExp) => (error: unknown) =>
 
 test('a picture of the target size is passed through exactly', async () => {
   const pixels = noise(8, 8);
-  for (const resize of ['cover', 'stretch'] as const) {
+  for (const resize of ['cover', 'stretch', 'letterbox'] as const) {
     const png = await rawImage(pixels, 8, 8).png().toBuffer();
     assert.deepEqual(
       new Uint8Array(await decodePixels(png, { ...TARGET, resize }, LIMITS)),
@@ -53,6 +61,57 @@ test('cover crops the centre, stretch keeps the edges', async () => {
   assert.ok(Math.max(...cover.subarray(6 * 3, 8 * 3)) < 8);
   const stretch = await decodePixels(png, { ...TARGET, resize: 'stretch' }, LIMITS);
   assert.ok(stretch[0] > 247 && stretch[7 * 3] < 8);
+});
+
+test('letterbox keeps the aspect ratio and pads, at the end or around', async () => {
+  // Red above blue, twice as wide as high.
+  const blue = await sharp({ create: { width: 32, height: 8, channels: 3, background: '#00f' } })
+    .png()
+    .toBuffer();
+  const png = await sharp({ create: { width: 32, height: 16, channels: 3, background: '#f00' } })
+    .composite([{ input: blue, left: 0, top: 8 }])
+    .png()
+    .toBuffer();
+  const rows = async (position: 'end' | 'around') => {
+    const target: PictureTarget = {
+      ...TARGET,
+      resize: 'letterbox',
+      padding: { position, value: 7 },
+    };
+    const { pixels, original } = await decodePicture(png, target, LIMITS);
+    assert.deepEqual(original, { width: 32, height: 16 });
+    return Array.from({ length: 8 }, (_, y) => {
+      const row = pixels.subarray(y * 24, (y + 1) * 24);
+      if (row.every((value) => value === 7)) return 'padding';
+      return row.every((value, i) => value === row[i % 3]) && row[0] > row[2] ? 'red' : 'blue';
+    });
+  };
+  const picture = ['red', 'red', 'blue', 'blue'];
+  const bar = ['padding', 'padding'];
+  assert.deepEqual(await rows('end'), [...picture, ...bar, ...bar]);
+  assert.deepEqual(await rows('around'), [...bar, ...picture, ...bar]);
+});
+
+test('letterbox turns and converts like the others', async () => {
+  const grey = rawImage(noise(4, 8, 1), 4, 8, 1).toColourspace('b-w');
+  const pictures = [
+    await grey.clone().withMetadata({ orientation: 6 }).png().toBuffer(),
+    await rawImage(noise(4, 8, 4), 4, 8, 4)
+      .withMetadata({ orientation: 6 })
+      .png()
+      .toBuffer(),
+  ];
+  for (const png of pictures) {
+    const { pixels, original } = await decodePicture(
+      png,
+      { ...TARGET, resize: 'letterbox' },
+      LIMITS,
+    );
+    assert.deepEqual(original, { width: 8, height: 4 });
+    assert.equal(pixels.length, 192);
+    assert.ok(pixels.subarray(4 * 24).every((value) => value === 114));
+    assert.ok(!pixels.subarray(0, 4 * 24).every((value) => value === 114));
+  }
 });
 
 test('EXIF orientation is applied', async () => {

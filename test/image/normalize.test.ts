@@ -26,3 +26,16 @@ test('normalization is (pixel * scale - mean) / std of each channel', () => {
   const transposed = expected.flatMap(([r0, g0, b0, r1, g1, b1]) => [r0, r1, g0, g1, b0, b1]);
   assert.deepEqual(nchw, Float32Array.from(transposed));
 });
+
+test('BGR reverses the colours; the normalization is of the channels as the model has them', () => {
+  const bytes = { layout: 'NHWC', channels: 'BGR', normalization: undefined } as const;
+  const reversed = Uint8Array.of(102, 51, 0, 255, 204, 153, 3, 2, 1, 6, 5, 4);
+  assert.deepEqual(pixelPacker(bytes)(PICTURES), reversed);
+  const nchw = Uint8Array.of(102, 255, 51, 204, 0, 153, 3, 6, 2, 5, 1, 4);
+  assert.deepEqual(pixelPacker({ ...bytes, layout: 'NCHW' })(PICTURES), nchw);
+  const normalization = { scale: 1, mean: [1, 2, 3], std: [1, 2, 4] };
+  const [, second] = [0, 1].map((n) =>
+    pixelPacker({ layout: 'NHWC', channels: 'BGR', normalization })([PICTURES[n]]),
+  );
+  assert.deepEqual(second, Float32Array.of(2, 0, -0.5, 5, 1.5, 0.25));
+});

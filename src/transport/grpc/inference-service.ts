@@ -1,7 +1,8 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { LcqError } from '../../errors.js';
 import type { InferInput } from '../../serving/infer-request.js';
-import type { InferReply, ModelMetadata, ModelReference } from '../../serving/service.js';
+import type { ModelReference } from '../../serving/model-reference.js';
+import type { InferReply, ModelMetadata } from '../../serving/service.js';
 import { bytesOfElements } from '../../serving/tensor-bytes.js';
 import { refuseUnsupported } from '../infer-parameters.js';
 import { bytesOfContents, type TensorContents } from './tensor-contents.js';

@@ -2,7 +2,8 @@ import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
 import { ERROR_CODES } from '../../errors.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics, Operation } from '../../observability/metrics.js';
-import type { Caller, InferenceService, ModelReference } from '../../serving/service.js';
+import type { ModelReference } from '../../serving/model-reference.js';
+import type { Caller, InferenceService } from '../../serving/service.js';
 import { publicError } from '../public-error.js';
 
 export interface GrpcContext {

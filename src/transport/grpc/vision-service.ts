@@ -1,5 +1,5 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
-import type { Classification } from '../../serving/service.js';
+import type { Classification } from '../../serving/classification.js';
 import { type GrpcContext, inferenceUnary } from './unary.js';
 
 interface ClassifyRequest {

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LcqError } from '../../errors.js';
-import type { InferenceService, ModelReference } from '../../serving/service.js';
+import type { ModelReference } from '../../serving/model-reference.js';
+import type { InferenceService } from '../../serving/service.js';
 import { callerOf, endpoint, sendJson } from './endpoint.js';
 import { parseInferBody, rawInferBody } from './infer-body.js';
 import { encodeInferReply } from './infer-reply.js';

@@ -8,7 +8,8 @@ import fastify, {
 import { ERROR_CODES, LcqError } from '../../errors.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics } from '../../observability/metrics.js';
-import type { InferenceService, ModelReference } from '../../serving/service.js';
+import type { ModelReference } from '../../serving/model-reference.js';
+import type { InferenceService } from '../../serving/service.js';
 import { publicError } from '../public-error.js';
 import { classifyRoutes } from './classify.js';
 import { sendJson } from './endpoint.js';
