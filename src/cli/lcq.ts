@@ -8,6 +8,7 @@ import { LcqError } from '../errors.js';
 const COMMANDS = {
   serve: 'Serve a model repository over gRPC and REST',
   train: 'Train a network, in fp32 or with LCQ',
+  quantize: 'Quantize a pretrained classifier with unlabelled images',
   evaluate: 'Measure the top-1 accuracy of a model on labelled images',
   bench: 'Time models and their nodes, against fp32 and int8',
   inspect: 'Print the layers, bits, bytes and levels of an LCQ model file',

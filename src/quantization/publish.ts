@@ -32,9 +32,22 @@ export async function publish(folder: string, publication: Publication): Promise
     labels: 'labels.txt',
     maxBatchSize: 32,
   };
+  await publishFiles(folder, model, config, labels);
+}
+
+/**
+ * Writes a model with a config.json of its own, and labels.txt where there are labels; see `publish`.
+ * @param config as the repository reads it
+ */
+export async function publishFiles(
+  folder: string,
+  model: Model,
+  config: object,
+  labels: readonly string[] | undefined,
+): Promise<void> {
   await mkdir(join(folder, VERSION), { recursive: true });
   await replace(join(folder, VERSION, 'model.onnx'), encodeModel(model));
-  await replace(join(folder, 'labels.txt'), `${labels.join('\n')}\n`);
+  if (labels) await replace(join(folder, 'labels.txt'), `${labels.join('\n')}\n`);
   await replace(join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
 }
 

@@ -1,0 +1,293 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { LcqError } from '../errors.js';
+import type { Graph, Model } from '../onnx/graph.js';
+import { canonicalGraph } from '../onnx/passes/canonical.js';
+import { decodeModel } from '../onnx/serde.js';
+import { exportModel } from '../quantization/export.js';
+import { DEFAULT_INTERVALS } from '../quantization/insert.js';
+import { rangedValues } from '../quantization/layer-ending.js';
+import type { Activations } from '../quantization/post-training/network-runner.js';
+import { observeValues } from '../quantization/post-training/observe.js';
+import {
+  type BlockReport,
+  type FittedNetwork,
+  fitNetwork,
+  type LayerReport,
+  type PostTrainingSettings,
+  reconstructNetwork,
+} from '../quantization/post-training/quantize-network.js';
+import {
+  type ReconstructionState,
+  readState,
+  removeState,
+  writeState,
+} from '../quantization/post-training/state-file.js';
+import { publishFiles } from '../quantization/publish.js';
+import { type ClassificationConfig, modelConfigSchema } from '../repository/model-config.js';
+import { readCalibrationImages } from './calibration-images.js';
+import { createProgress } from './progress.js';
+
+const BATCH = 16;
+
+interface Options {
+  data: string;
+  out: string;
+  bits: string;
+  images: number;
+  steps: number;
+  drop: number;
+  batch: number;
+  rate: number;
+  clipRate: number;
+  companderRate: number;
+  companding: boolean;
+  perChannel: boolean;
+  seed: number;
+  threads: number;
+  resume: boolean;
+  labels?: string;
+  mean: number[];
+  std: number[];
+  scale: number;
+  resize: 'cover' | 'stretch';
+  baseline?: string;
+}
+
+const three = (text: string): number[] => {
+  const numbers = text.split(',').map(Number);
+  if (numbers.length === 3 && numbers.every(Number.isFinite)) return numbers;
+  throw new LcqError('INVALID_ARGUMENT', `'${text}' must be three numbers like 0.5,0.5,0.5`);
+};
+
+export const command = new Command('quantize')
+  .description('quantize a full-precision ONNX classifier with images alone, no labels')
+  .argument('<model>', 'an .onnx file that takes float32 [N,3,H,W]')
+  .requiredOption(
+    '--data <dir>',
+    'folder of images like those the model will see, never test files',
+  )
+  .requiredOption('--out <dir>', 'model folder to write, REPOSITORY/NAME')
+  .option('--bits <wXaY>', 'bits of weights (2, 3, 4, 8) and activations (2, 3, 4, 8)', 'w4a4')
+  .option('--images <n>', 'images to calibrate and reconstruct with', Number, 512)
+  .option('--steps <n>', 'reconstruction steps a block; 0 only fits clips', Number, 1000)
+  .option('--batch <n>', 'images a step', Number, BATCH)
+  .option('--drop <p>', 'probability that an activation is left as it is in a step', Number, 0.5)
+  .option('--rate <r>', 'rate of weights and biases, in units of their clips', Number, 1e-3)
+  .option('--clip-rate <r>', 'rate of clips, in units of themselves', Number, 1e-3)
+  .option('--compander-rate <r>', 'rate of the companders', Number, 5e-3)
+  .option('--no-companding', 'leave all quantizers uniform')
+  .option('--no-per-channel', 'one weight clip a layer instead of one an output channel')
+  .option('--seed <n>', 'seed of the choice of images and of every step', Number, 1)
+  .option('--threads <n>', 'threads of the runtime', Number, availableParallelism())
+  .option('--resume', 'go on after the last finished block', false)
+  .option('--labels <file>', 'class names, one a line')
+  .option('--mean <r,g,b>', 'subtracted from (pixel * scale)', three, [0, 0, 0])
+  .option('--std <r,g,b>', 'divides what is left', three, [1, 1, 1])
+  .option('--scale <s>', 'multiplies pixels 0..255', Number, 1 / 255)
+  .addOption(
+    new Option('--resize <how>', 'how pictures get the size of the input')
+      .choices(['cover', 'stretch'])
+      .default('cover'),
+  )
+  .option('--baseline <dir>', 'also publish the model as it was, to compare with')
+  .action(run);
+
+async function run(path: string, options: Options): Promise<void> {
+  const settings = settingsOf(options);
+  const bytes = await readFile(path).catch((cause) => {
+    throw new LcqError('NOT_FOUND', `model '${path}' cannot be read`, { cause });
+  });
+  const model = decodeModel(bytes);
+  const config = configOf(model, options);
+  const labels = options.labels ? await readLabels(options.labels) : await foldersOf(options.data);
+  const graph = canonicalGraph(model);
+  const { images: count, seed, data } = options;
+  const images = await readCalibrationImages(data, count, seed, config);
+  await mkdir(options.out, { recursive: true });
+  const statePath = join(options.out, 'reconstruction.onnx');
+  const fingerprint = fingerprintOf(bytes, settings, options);
+  const start: ReconstructionState = options.resume
+    ? await readState(statePath, fingerprint)
+    : { network: await fitted(graph, images, settings), blocks: [] };
+  printLayers(start.network.layers);
+  const quantized = await reconstruct(graph, start, images, settings, statePath, fingerprint);
+  const ranges = await observeRanges(quantized, images, settings);
+  const { height, width } = config.input;
+  const exported = exportModel(quantized, [height, width], ranges);
+  printFullPrecision(graph, exported);
+  const published = { ...config, ...(labels && { labels: 'labels.txt' }) };
+  await publishFiles(options.out, exported, published, labels);
+  if (options.baseline) await publishFiles(options.baseline, model, published, labels);
+  await removeState(statePath);
+  console.error(`published: ${options.out}`);
+}
+
+function settingsOf(options: Options): PostTrainingSettings {
+  const match = /^w([2348])a([2348])$/.exec(options.bits);
+  if (!match) {
+    const message = `--bits must be like w4a4, with 2, 3, 4 or 8, not '${options.bits}'`;
+    throw new LcqError('INVALID_ARGUMENT', message);
+  }
+  if (options.images % options.batch !== 0) {
+    throw new LcqError('INVALID_ARGUMENT', '--images must be a multiple of --batch');
+  }
+  const { batch, seed, threads, steps, drop, rate, clipRate, companding, perChannel } = options;
+  const rates = {
+    weight: rate,
+    bias: rate,
+    clip: clipRate,
+    activation: clipRate,
+    compander: companding ? options.companderRate : 0,
+  };
+  return {
+    weightBits: Number(match[1]) as PostTrainingSettings['weightBits'],
+    activationBits: Number(match[2]) as PostTrainingSettings['activationBits'],
+    intervals: DEFAULT_INTERVALS,
+    companding,
+    perChannel,
+    reconstruction: { steps, batch, seed, threads, drop, rates },
+  };
+}
+
+function configOf({ graph }: Model, options: Options): ClassificationConfig {
+  const [input, ...others] = graph.inputs;
+  const shape = input?.type.shape ?? [];
+  const [, channels, height, width] = shape;
+  if (
+    others.length > 0 ||
+    input?.type.dtype !== 'float32' ||
+    shape.length !== 4 ||
+    channels !== 3
+  ) {
+    throw new LcqError('UNSUPPORTED', 'the model must have one input, float32 [N,3,H,W]');
+  }
+  if (graph.outputs.length !== 1 || graph.outputs[0].type.shape.length !== 2) {
+    throw new LcqError('UNSUPPORTED', 'the model must have one output, [N,classes]');
+  }
+  const { scale, mean, std, resize } = options;
+  return modelConfigSchema.parse({
+    task: 'classification',
+    input: {
+      name: input.name,
+      layout: 'NCHW',
+      height,
+      width,
+      resize,
+      normalization: { scale, mean, std },
+    },
+    output: { name: graph.outputs[0].name, activation: 'softmax' },
+  }) as ClassificationConfig;
+}
+
+/** Everything that the outcome depends on, but for the images' bytes. */
+function fingerprintOf(
+  model: Uint8Array,
+  { reconstruction: { threads: _, ...reconstruction }, ...settings }: PostTrainingSettings,
+  { data, images, mean, std, scale, resize }: Options,
+): string {
+  return createHash('sha256')
+    .update(model)
+    .update(JSON.stringify({ settings, reconstruction, data, images, mean, std, scale, resize }))
+    .digest('hex');
+}
+
+async function readLabels(path: string): Promise<string[]> {
+  const text = await readFile(path, 'utf8').catch((cause) => {
+    throw new LcqError('NOT_FOUND', `labels '${path}' cannot be read`, { cause });
+  });
+  return text.trimEnd().split(/\r?\n/);
+}
+
+/** The class folders of the images, if they are in such. */
+async function foldersOf(data: string): Promise<string[] | undefined> {
+  const entries = await readdir(data, { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  return folders.length > 1 ? folders.sort() : undefined;
+}
+
+async function fitted(
+  graph: Graph,
+  images: Activations,
+  settings: PostTrainingSettings,
+): Promise<FittedNetwork> {
+  let progress: ReturnType<typeof createProgress> | undefined;
+  const network = await fitNetwork(graph, images, settings, (done, total) => {
+    progress ??= createProgress('fit quantizers', total);
+    progress.update(done, 'clips and companders');
+  });
+  progress?.stop();
+  return network;
+}
+
+async function reconstruct(
+  full: Graph,
+  { network, blocks }: ReconstructionState,
+  images: Activations,
+  { reconstruction }: PostTrainingSettings,
+  statePath: string,
+  fingerprint: string,
+): Promise<Graph> {
+  if (reconstruction.steps === 0) return network.graph;
+  const reports: BlockReport[] = [...blocks];
+  const total = network.blocks.length * reconstruction.steps;
+  const progress = createProgress('reconstruct', total, reports.length * reconstruction.steps);
+  const graph = await reconstructNetwork(
+    full,
+    network.graph,
+    network.blocks,
+    images,
+    reconstruction,
+    reports.length,
+    {
+      onStep: (block, step, loss) =>
+        progress.update(
+          block * reconstruction.steps + step,
+          `block ${block + 1}/${network.blocks.length}, loss ${loss.toPrecision(4)}`,
+        ),
+      onBlock: async (block, moved, report) => {
+        reports.push(report);
+        const { layers, before, after } = report;
+        progress.line(
+          `block ${block + 1} (${layers.join(', ')}): ${before.toFixed(1)} -> ${after.toFixed(1)} dB`,
+        );
+        const state = { network: { ...network, graph: moved }, blocks: reports };
+        await writeState(statePath, state, fingerprint);
+      },
+    },
+  );
+  progress.stop();
+  return graph;
+}
+
+async function observeRanges(
+  graph: Graph,
+  images: Activations,
+  { reconstruction }: PostTrainingSettings,
+): Promise<Map<string, number>> {
+  const observed = await observeValues(graph, rangedValues(graph), images, reconstruction);
+  return new Map([...observed].map(([name, { largest }]) => [name, largest]));
+}
+
+function printLayers(layers: readonly LayerReport[]): void {
+  const decibels = (value: number | undefined) => value?.toFixed(1) ?? '-';
+  const rows = layers.map((layer) => ({
+    layer: layer.name,
+    op: layer.op,
+    weights: layer.weightBits,
+    'weight SQNR dB': decibels(layer.weightSqnr),
+    activations: layer.activationBits ?? '-',
+    'activation SQNR dB': decibels(layer.activationSqnr),
+  }));
+  console.table(rows);
+}
+
+/** What stays as it was: named, since it costs time. */
+function printFullPrecision(graph: Graph, { graph: exported }: Model): void {
+  const names = new Set(graph.nodes.map(({ name }) => name));
+  const kept = exported.nodes.filter(({ domain, name }) => domain === '' && names.has(name));
+  for (const { name, opType } of kept) console.log(`in full precision: ${name} (${opType})`);
+}

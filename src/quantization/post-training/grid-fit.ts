@@ -1,0 +1,130 @@
+import { GRID_CELLS, quantizerGrid } from '../../lcq/grid.js';
+
+/** A quantizer's parameters, fitted to a sample. */
+export interface FittedQuantizer {
+  readonly alpha: number;
+  readonly theta: Float32Array;
+  /** Squared error over squared signal. */
+  readonly error: number;
+}
+
+export interface FitSettings {
+  readonly bits: number;
+  readonly signed: boolean;
+  /** The largest integer level. */
+  readonly cap: number;
+  /** Intervals K of the compander. */
+  readonly intervals: number;
+  /** Whether theta is fitted; else it stays at the identity. */
+  readonly companding: boolean;
+}
+
+/** Clips that are tried, as parts of the largest magnitude. */
+const CLIP_CANDIDATES = 60;
+/** A compander serves a longer tail than uniform steps: clips that are tried with one, as multiples of the uniform one. */
+const WIDER_CLIPS = [1, 1.2, 1.5];
+/** Step sizes of the search for theta, coarse to fine. */
+const THETA_STEPS = [0.8, 0.4, 0.2, 0.1];
+
+/**
+ * The clip and the compander with the smallest squared error on a sample: first the clip with uniform steps, then theta
+ * by coordinate descent, for a few clips from that one on.
+ */
+export function fitQuantizer(sample: ArrayLike<number>, settings: FitSettings): FittedQuantizer {
+  const magnitudes = magnitudesOf(sample, settings.signed);
+  const largest = magnitudes.reduce((a, v) => Math.max(a, v), 0);
+  const theta = new Float32Array(settings.intervals);
+  if (!(largest > 0)) return { alpha: 1, theta, error: 0 };
+  const fitAt = (alpha: number, companding: boolean): FittedQuantizer => {
+    const histogram = new Histogram();
+    histogram.add(magnitudes, alpha, 1);
+    return companding
+      ? { alpha, ...fitTheta(histogram, settings) }
+      : { alpha, theta, error: histogram.error(theta, settings) };
+  };
+  const best = (fits: FittedQuantizer[]) => fits.reduce((a, b) => (b.error < a.error ? b : a));
+  const uniform = best(
+    Array.from({ length: CLIP_CANDIDATES }, (_, i) =>
+      fitAt((largest * (i + 1)) / CLIP_CANDIDATES, false),
+    ),
+  );
+  if (!settings.companding) return uniform;
+  const clips = WIDER_CLIPS.map((factor) => Math.min(largest, factor * uniform.alpha));
+  return best([...new Set(clips)].map((alpha) => fitAt(alpha, true)));
+}
+
+/** One clip for each row of weights, and the compander that serves all rows; `error` is over all of them. */
+export function fitRows(
+  rows: readonly Float32Array[],
+  settings: FitSettings,
+): { clips: Float32Array; theta: Float32Array; error: number } {
+  const clips = Float32Array.from(
+    rows,
+    (row) => fitQuantizer(row, { ...settings, companding: false }).alpha,
+  );
+  const histogram = new Histogram();
+  for (const [m, row] of rows.entries()) {
+    histogram.add(magnitudesOf(row, true), clips[m], clips[m] ** 2);
+  }
+  const theta = new Float32Array(settings.intervals);
+  if (!settings.companding) return { clips, theta, error: histogram.error(theta, settings) };
+  return { clips, ...fitTheta(histogram, settings) };
+}
+
+/** What a quantizer can represent: magnitudes, or the positive part. */
+function magnitudesOf(sample: ArrayLike<number>, signed: boolean): Float32Array {
+  return Float32Array.from(sample, (v) => (signed ? Math.abs(v) : Math.max(0, v)));
+}
+
+/** Sums over the cells of the quantizer's grid, from which the error of any compander follows without the sample. */
+class Histogram {
+  private readonly counts = new Float64Array(GRID_CELLS + 1);
+  private readonly sums = new Float64Array(GRID_CELLS + 1);
+  private energy = 0;
+
+  /** @param weight of the squared errors, in units of alpha */
+  add(magnitudes: Float32Array, alpha: number, weight: number): void {
+    for (const x of magnitudes) {
+      const v = x / alpha;
+      const cell = Math.min(GRID_CELLS, Math.floor(v * GRID_CELLS));
+      this.counts[cell] += weight;
+      this.sums[cell] += weight * v;
+      this.energy += weight * v * v;
+    }
+  }
+
+  /** Squared error over squared signal. */
+  error(theta: Float32Array, { bits, signed, cap }: FitSettings): number {
+    const { codes, levels } = quantizerGrid({ alpha: 1, theta, bits, signed, cap });
+    let error = this.energy;
+    for (let cell = 0; cell <= GRID_CELLS; cell++) {
+      const level = levels[codes[cell]] / cap;
+      error += level * (level * this.counts[cell] - 2 * this.sums[cell]);
+    }
+    return this.energy > 0 ? Math.max(0, error) / this.energy : 0;
+  }
+}
+
+function fitTheta(
+  histogram: Histogram,
+  settings: FitSettings,
+): { theta: Float32Array; error: number } {
+  const start = new Float32Array(settings.intervals);
+  let best = { theta: start, error: histogram.error(start, settings) };
+  for (const step of THETA_STEPS) {
+    for (let improved = true; improved; ) {
+      improved = false;
+      for (let i = 0; i < 2 * settings.intervals; i++) {
+        const theta = Float32Array.from(best.theta);
+        theta[i >> 1] += i % 2 === 0 ? step : -step;
+        const error = histogram.error(theta, settings);
+        // Small gains are noise of the sample: they are left to reconstruction.
+        if (error < best.error * 0.999) {
+          best = { theta, error };
+          improved = true;
+        }
+      }
+    }
+  }
+  return best;
+}

@@ -1,0 +1,221 @@
+import type { WeightBits } from '../../lcq/bit-packing.js';
+import { levelCaps } from '../../lcq/levels.js';
+import { elementsOf } from '../../onnx/elements.js';
+import type { Graph, Node, TensorData } from '../../onnx/graph.js';
+import { type Block, cutIntoBlocks } from './blocks.js';
+import { fitQuantizer, fitRows } from './grid-fit.js';
+import {
+  type ActivationFit,
+  activationCap,
+  insertFittedQuantizers,
+  type WeightFit,
+} from './insert.js';
+import { type Activations, NetworkRunner } from './network-runner.js';
+import { observeValues } from './observe.js';
+import { type ActivationBits, planQuantization, type QuantizationPlan } from './plan.js';
+import { type ReconstructionSettings, reconstructBlock } from './reconstruct.js';
+
+export interface PostTrainingSettings {
+  readonly weightBits: WeightBits;
+  readonly activationBits: ActivationBits;
+  /** Intervals K of the companders. */
+  readonly intervals: number;
+  /** Whether companders are fitted and moved; else all quantizers stay uniform. */
+  readonly companding: boolean;
+  /** A clip for every output channel of the weights, or one for a layer. */
+  readonly perChannel: boolean;
+  readonly reconstruction: ReconstructionSettings;
+}
+
+/** A layer as it was fitted, for reports. */
+export interface LayerReport {
+  readonly name: string;
+  readonly op: string;
+  readonly weightBits: number;
+  /** Signal over quantization noise, decibels. */
+  readonly weightSqnr: number;
+  /** Absent for a layer that reads pooled features. */
+  readonly activationBits?: number;
+  readonly activationSqnr?: number;
+}
+
+/** A block whose parameters were moved. */
+export interface BlockReport {
+  readonly layers: readonly string[];
+  /** Signal over noise of its output, decibels. */
+  readonly before: number;
+  readonly after: number;
+}
+
+/** A network with fitted quantizers, before any reconstruction. */
+export interface FittedNetwork {
+  readonly graph: Graph;
+  readonly blocks: readonly Block[];
+  readonly layers: readonly LayerReport[];
+}
+
+/** Fits clips and companders of a canonical graph by squared error on calibration images, and inserts them. */
+export async function fitNetwork(
+  graph: Graph,
+  images: Activations,
+  settings: PostTrainingSettings,
+  onProgress: (done: number, total: number) => void,
+): Promise<FittedNetwork> {
+  const plan = planQuantization(graph, settings);
+  const { intervals, companding } = settings;
+  const observed = await observeValues(
+    graph,
+    [...plan.activations.keys()],
+    images,
+    settings.reconstruction,
+  );
+  const total = plan.activations.size + plan.layers.size;
+  let done = 0;
+  const activations = new Map<string, ActivationFit & { readonly error: number }>();
+  for (const [value, bits] of plan.activations) {
+    const sample = observed.get(value)?.sample as Float32Array;
+    const signed = sample.some((v) => v < 0);
+    const cap = activationCap(bits, signed);
+    const fit = fitQuantizer(sample, {
+      bits,
+      signed,
+      cap,
+      intervals,
+      companding: companding && bits < 8,
+    });
+    activations.set(value, { ...fit, signed });
+    onProgress(++done, total);
+  }
+  const weights = new Map<Node, WeightFit & { readonly error: number }>();
+  for (const [node, { weightBits }] of plan.layers) {
+    if (node.opType === 'Conv') weights.set(node, fitWeights(graph, node, weightBits, settings));
+    onProgress(++done, total);
+  }
+  const quantized = insertFittedQuantizers(graph, plan, { activations, weights });
+  const layers = report(plan, activations, weights);
+  return { graph: quantized, blocks: cutIntoBlocks(graph, plan), layers };
+}
+
+function fitWeights(
+  graph: Graph,
+  node: Node,
+  bits: WeightBits,
+  { intervals, companding, perChannel }: PostTrainingSettings,
+) {
+  const tensor = graph.initializers.get(node.inputs[1]) as TensorData;
+  const floats = elementsOf(tensor, 'float32');
+  const count = perChannel ? tensor.shape[0] : 1;
+  const size = floats.length / count;
+  const rows = Array.from({ length: count }, (_, m) => floats.subarray(m * size, (m + 1) * size));
+  const cap = levelCaps[bits].weights;
+  return fitRows(rows, { bits, signed: true, cap, intervals, companding: companding && bits < 8 });
+}
+
+function report(
+  plan: QuantizationPlan,
+  activations: ReadonlyMap<string, { readonly error: number }>,
+  weights: ReadonlyMap<Node, { readonly error: number }>,
+): LayerReport[] {
+  return [...plan.layers].map(([node, { weightBits }]) => {
+    const [input] = node.inputs;
+    const activationBits = plan.activations.get(input);
+    return {
+      name: node.name,
+      op: node.opType,
+      weightBits,
+      weightSqnr: decibels(weights.get(node)?.error ?? 0),
+      ...(activationBits && {
+        activationBits,
+        activationSqnr: decibels(activations.get(input)?.error ?? 0),
+      }),
+    };
+  });
+}
+
+export function decibels(noiseOverSignal: number): number {
+  return -10 * Math.log10(noiseOverSignal);
+}
+
+export interface ReconstructionHooks {
+  /** Called after every step. */
+  readonly onStep: (block: number, step: number, loss: number) => void;
+  /** Called with the network as it is after every block. */
+  readonly onBlock: (block: number, graph: Graph, report: BlockReport) => Promise<void>;
+}
+
+/**
+ * Reconstructs a fitted network block by block, from the image on: each block learns to give what the full-precision
+ * network gives, on the input that the quantized blocks before it give.
+ * @param full the canonical graph
+ * @param done blocks that `fitted` has been through already
+ */
+export async function reconstructNetwork(
+  full: Graph,
+  fitted: Graph,
+  blocks: readonly Block[],
+  images: Activations,
+  settings: ReconstructionSettings,
+  done: number,
+  hooks: ReconstructionHooks,
+): Promise<Graph> {
+  let graph = fitted;
+  let exact = images;
+  let quantized = images;
+  for (const [index, block] of blocks.entries()) {
+    const target = await forward(full, block, exact, settings);
+    let next = await forward(graph, block, quantized, settings);
+    if (index >= done) {
+      const before = noise(next, target);
+      const onStep = (step: number, loss: number) => hooks.onStep(index, step, loss);
+      const moved = await reconstructBlock(
+        graph,
+        block,
+        index,
+        quantized,
+        target,
+        settings,
+        onStep,
+      );
+      const output = await forward(moved, block, quantized, settings);
+      const after = noise(output, target);
+      // A block that got worse on its own calibration images stays as it was fitted.
+      if (after < before) [graph, next] = [moved, output];
+      await hooks.onBlock(index, graph, {
+        layers: block.layers,
+        before: decibels(before),
+        after: decibels(Math.min(before, after)),
+      });
+    }
+    [exact, quantized] = [target, next];
+  }
+  return graph;
+}
+
+async function forward(
+  graph: Graph,
+  { from, to }: Block,
+  input: Activations,
+  settings: ReconstructionSettings,
+): Promise<Activations> {
+  const runner = await NetworkRunner.create(
+    graph,
+    { name: from, shape: input.shape },
+    [to],
+    settings,
+  );
+  try {
+    return await runner.run(input);
+  } finally {
+    await runner.release();
+  }
+}
+
+/** Squared error over squared signal. */
+function noise(values: Activations, exact: Activations): number {
+  let [error, energy] = [0, 0];
+  for (let i = 0; i < exact.data.length; i++) {
+    error += (values.data[i] - exact.data[i]) ** 2;
+    energy += exact.data[i] ** 2;
+  }
+  return error / Math.max(energy, Number.MIN_VALUE);
+}
