@@ -33,13 +33,14 @@ void end() { _tile_release(); }
 
 /// 32 pixels x 32 outputs.
 void multiply_32x32(const uint8_t* panel, size_t stride, const int8_t* weights, size_t steps,
-                    const int32_t* start, int32_t* acc) {
+                    const int32_t* start, size_t start_pitch, int32_t* acc) {
   constexpr size_t kPitch = kColumns * kDepth;
-  // A pitch of 0: every pixel starts from the same row.
-  _tile_loadd(0, start, 0);
-  _tile_loadd(1, start + kTileColumns, 0);
-  _tile_loadd(2, start, 0);
-  _tile_loadd(3, start + kTileColumns, 0);
+  const int32_t* lower = start + kTileRows * start_pitch;
+  const size_t start_bytes = start_pitch * sizeof(int32_t);
+  _tile_loadd(0, start, start_bytes);
+  _tile_loadd(1, start + kTileColumns, start_bytes);
+  _tile_loadd(2, lower, start_bytes);
+  _tile_loadd(3, lower + kTileColumns, start_bytes);
   for (size_t step = 0; step < steps; step += kTileSteps) {
     _tile_loadd(6, weights, kPitch);
     _tile_loadd(4, panel, stride);
@@ -61,9 +62,9 @@ void multiply_32x32(const uint8_t* panel, size_t stride, const int8_t* weights, 
 
 /// 16 pixels x 16 outputs of a block that is `width` wide.
 void multiply_16x16(const uint8_t* panel, size_t stride, const int8_t* weights, size_t steps,
-                    size_t width, const int32_t* start, int32_t* acc) {
+                    size_t width, const int32_t* start, size_t start_pitch, int32_t* acc) {
   const size_t pitch = width * kDepth;
-  _tile_loadd(0, start, 0);
+  _tile_loadd(0, start, start_pitch * sizeof(int32_t));
   for (size_t step = 0; step < steps; step += kTileSteps) {
     _tile_loadd(4, panel, stride);
     _tile_loadd(6, weights, pitch);
@@ -75,15 +76,15 @@ void multiply_16x16(const uint8_t* panel, size_t stride, const int8_t* weights, 
 }
 
 void multiply(const uint8_t* panel, size_t stride, const void* packed, size_t steps, size_t rows,
-              size_t width, const int32_t* start, int32_t* acc) {
+              size_t width, const int32_t* start, size_t start_pitch, int32_t* acc) {
   const auto* weights = static_cast<const int8_t*>(packed);
   if (rows > kTileRows && width == kColumns) {
-    return multiply_32x32(panel, stride, weights, steps, start, acc);
+    return multiply_32x32(panel, stride, weights, steps, start, start_pitch, acc);
   }
   for (size_t r = 0; r < rows; r += kTileRows) {
     for (size_t m = 0; m < width; m += kTileColumns) {
-      multiply_16x16(panel + r * stride, stride, weights + m * kDepth, steps, width, start + m,
-                     acc + r * kColumns + m);
+      multiply_16x16(panel + r * stride, stride, weights + m * kDepth, steps, width,
+                     start + r * start_pitch + m, start_pitch, acc + r * kColumns + m);
     }
   }
 }

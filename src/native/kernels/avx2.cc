@@ -50,10 +50,10 @@ static_assert(kLanes * Exact::kDepth * Exact::kWeightSize == sizeof(__m256i));
 
 template <typename Step, size_t Rows, size_t Vectors>
 void tile(const uint8_t* panel, size_t stride, const uint8_t* weights, size_t steps,
-          const int32_t* start, int32_t* acc) {
+          const int32_t* start, size_t start_pitch, int32_t* acc) {
   __m256i sum[Rows][Vectors];
   for (size_t r = 0; r < Rows; ++r) {
-    for (size_t v = 0; v < Vectors; ++v) sum[r][v] = load(start + v * kLanes);
+    for (size_t v = 0; v < Vectors; ++v) sum[r][v] = load(start + r * start_pitch + v * kLanes);
   }
   for (size_t step = 0; step < steps; ++step, weights += Vectors * 32, panel += Step::kDepth) {
     __m256i weight[Vectors];
@@ -72,7 +72,8 @@ void tile(const uint8_t* panel, size_t stride, const uint8_t* weights, size_t st
   }
 }
 
-using Tile = void (*)(const uint8_t*, size_t, const uint8_t*, size_t, const int32_t*, int32_t*);
+using Tile = void (*)(const uint8_t*, size_t, const uint8_t*, size_t, const int32_t*, size_t,
+                      int32_t*);
 template <typename Step>
 constexpr Tile kTiles[kRows][kColumns / kLanes] = {
     {tile<Step, 1, 1>, tile<Step, 1, 2>},
@@ -83,9 +84,9 @@ constexpr Tile kTiles[kRows][kColumns / kLanes] = {
 
 template <typename Step>
 void multiply(const uint8_t* panel, size_t stride, const void* weights, size_t steps, size_t rows,
-              size_t width, const int32_t* start, int32_t* acc) {
+              size_t width, const int32_t* start, size_t start_pitch, int32_t* acc) {
   kTiles<Step>[rows - 1][width / kLanes - 1](panel, stride, static_cast<const uint8_t*>(weights),
-                                             steps, start, acc);
+                                             steps, start, start_pitch, acc);
 }
 
 void map16(const uint8_t* codes, size_t count, const uint8_t* levels, uint8_t* out) {

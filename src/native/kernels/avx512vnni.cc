@@ -18,10 +18,12 @@ inline int32_t load4(const uint8_t* bytes) {
 
 template <size_t Rows, size_t Vectors>
 void tile(const uint8_t* panel, size_t stride, const int8_t* weights, size_t steps,
-          const int32_t* start, int32_t* acc) {
+          const int32_t* start, size_t start_pitch, int32_t* acc) {
   __m512i sum[Rows][Vectors];
   for (size_t r = 0; r < Rows; ++r) {
-    for (size_t v = 0; v < Vectors; ++v) sum[r][v] = _mm512_loadu_si512(start + v * kLanes);
+    for (size_t v = 0; v < Vectors; ++v) {
+      sum[r][v] = _mm512_loadu_si512(start + r * start_pitch + v * kLanes);
+    }
   }
   for (size_t step = 0; step < steps; ++step, weights += Vectors * 64, panel += kDepth) {
     __m512i weight[Vectors];
@@ -40,7 +42,8 @@ void tile(const uint8_t* panel, size_t stride, const int8_t* weights, size_t ste
   }
 }
 
-using Tile = void (*)(const uint8_t*, size_t, const int8_t*, size_t, const int32_t*, int32_t*);
+using Tile = void (*)(const uint8_t*, size_t, const int8_t*, size_t, const int32_t*, size_t,
+                      int32_t*);
 constexpr Tile kTiles[kRows][kColumns / kLanes] = {
     {tile<1, 1>, tile<1, 2>}, {tile<2, 1>, tile<2, 2>}, {tile<3, 1>, tile<3, 2>},
     {tile<4, 1>, tile<4, 2>}, {tile<5, 1>, tile<5, 2>}, {tile<6, 1>, tile<6, 2>},
@@ -48,9 +51,9 @@ constexpr Tile kTiles[kRows][kColumns / kLanes] = {
 };
 
 void multiply(const uint8_t* panel, size_t stride, const void* weights, size_t steps, size_t rows,
-              size_t width, const int32_t* start, int32_t* acc) {
+              size_t width, const int32_t* start, size_t start_pitch, int32_t* acc) {
   kTiles[rows - 1][width / kLanes - 1](panel, stride, static_cast<const int8_t*>(weights), steps,
-                                       start, acc);
+                                       start, start_pitch, acc);
 }
 
 }  // namespace

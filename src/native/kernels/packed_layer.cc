@@ -8,6 +8,11 @@ namespace lcq::kernels {
 
 namespace {
 
+/// Products of one chunk: 768 x 32 weights of a byte are half of a 48 KB level-1 cache.
+constexpr size_t kChunkDepth = 768;
+/// Chunks begin at whole packed vectors: 16 steps of the narrowest block are 512 bytes when unpacked.
+constexpr size_t kChunkGranule = 16;
+
 size_t divide_up(size_t value, size_t by) { return (value + by - 1) / by; }
 size_t round_up(size_t value, size_t multiple) { return divide_up(value, multiple) * multiple; }
 
@@ -18,12 +23,12 @@ size_t packed_vectors(size_t bytes, WeightFormat format) {
   return divide_up(bytes * index_bits(format), 8 * kPackedVector);
 }
 
-size_t block_bytes(const PackedLayer& packed, const PanelKernel& kernel, size_t width) {
-  return packed.steps * width * kernel.depth * kernel.weight_size;
+size_t step_bytes(const PanelKernel& kernel, size_t width) {
+  return width * kernel.depth * kernel.weight_size;
 }
 
 size_t stored_bytes(const PackedLayer& packed, const PanelKernel& kernel, size_t width) {
-  const size_t bytes = block_bytes(packed, kernel, width);
+  const size_t bytes = packed.steps * step_bytes(kernel, width);
   if (packed.format == WeightFormat::kWhole) return bytes;
   return packed_vectors(bytes, packed.format) * kPackedVector;
 }
@@ -109,12 +114,14 @@ std::vector<int32_t> start_of(const ConvLayer& layer) {
 PackedLayer pack(const ConvLayer& layer, const PanelKernel& kernel) {
   PackedLayer packed;
   packed.steps = round_up(divide_up(layer.geometry.depth(), kernel.depth), kernel.step_granule);
+  const size_t chunks = divide_up(packed.steps * kernel.depth, kChunkDepth);
+  packed.chunk_steps = round_up(divide_up(packed.steps, chunks), kChunkGranule);
   choose_format(layer, kernel, packed);
   divide(layer.geometry, kernel, packed);
   for (const Block& block : packed.blocks) {
     std::byte* out = packed.weights.get() + block.weights;
     if (packed.format != WeightFormat::kWhole) {
-      std::vector<int8_t> weights(block_bytes(packed, kernel, block.width));
+      std::vector<int8_t> weights(packed.steps * step_bytes(kernel, block.width));
       arrange(layer, kernel, block, weights.data());
       pack_indices(packed, weights, out);
     } else if (kernel.weight_size == sizeof(int8_t)) {
@@ -129,19 +136,20 @@ PackedLayer pack(const ConvLayer& layer, const PanelKernel& kernel) {
 
 size_t unpacked_bytes(const PackedLayer& packed, const PanelKernel& kernel) {
   if (packed.format == WeightFormat::kWhole) return 0;
-  const size_t vectors =
-      packed_vectors(block_bytes(packed, kernel, packed.blocks[0].width), packed.format);
-  return vectors * kPackedVector * 8 / index_bits(packed.format);
+  const size_t bytes = packed.chunk_steps * step_bytes(kernel, packed.blocks[0].width);
+  return packed_vectors(bytes, packed.format) * kPackedVector * 8 / index_bits(packed.format);
 }
 
 const void* unpack(const PackedLayer& packed, const PanelKernel& kernel, const Block& block,
-                   std::byte* buffer) {
+                   size_t step, size_t steps, std::byte* buffer) {
+  const size_t bytes = step_bytes(kernel, block.width);
   const std::byte* weights = packed.weights.get() + block.weights;
-  if (packed.format == WeightFormat::kWhole) return weights;
+  if (packed.format == WeightFormat::kWhole) return weights + step * bytes;
+  weights += packed_vectors(step * bytes, packed.format) * kPackedVector;
   const auto unpack_vectors = packed.format == WeightFormat::kIndex2 ? kernel.tile_ops->unpack2
                                                                      : kernel.tile_ops->unpack4;
-  const size_t vectors = packed_vectors(block_bytes(packed, kernel, block.width), packed.format);
-  unpack_vectors(reinterpret_cast<const uint8_t*>(weights), vectors, packed.levels.data(),
+  unpack_vectors(reinterpret_cast<const uint8_t*>(weights),
+                 packed_vectors(steps * bytes, packed.format), packed.levels.data(),
                  reinterpret_cast<uint8_t*>(buffer));
   return buffer;
 }

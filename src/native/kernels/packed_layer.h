@@ -25,6 +25,7 @@ struct PackedLayer {
   size_t blocks_per_group;
   size_t padded_outputs;  // the sum of all widths
   size_t steps;           // depth rounded up, in the kernel's steps
+  size_t chunk_steps;     // steps that are unpacked and multiplied at a time
   WeightFormat format;
   AlignedBuffer weights;          // for each block [steps][width][depth], in the format
   std::array<int8_t, 16> levels;  // of the indices
@@ -33,12 +34,13 @@ struct PackedLayer {
 
 PackedLayer pack(const ConvLayer& layer, const PanelKernel& kernel);
 
-/// Bytes that unpacking needs for one block.
+/// Bytes that unpacking needs.
 size_t unpacked_bytes(const PackedLayer& packed, const PanelKernel& kernel);
 
-/// A block's weights as the kernel reads them: in place, or unpacked into `buffer`.
+/// The weights of `steps` steps of a block from `step` on, a multiple of chunk_steps, as the kernel reads them: in place,
+/// or unpacked into `buffer`.
 const void* unpack(const PackedLayer& packed, const PanelKernel& kernel, const Block& block,
-                   std::byte* buffer);
+                   size_t step, size_t steps, std::byte* buffer);
 
 /// `values` [M] laid out by the blocks.
 template <typename T>

@@ -15,6 +15,8 @@ namespace {
 /// several tiles: a part of the level-2 cache. More pixels do not help.
 constexpr size_t kStripBytes = 320 * 1024;
 constexpr size_t kMaxStripPixels = 128;
+/// Weights that are no more when unpacked stay in the level-2 cache next to the panels.
+constexpr size_t kResidentBytes = 320 * 1024;
 
 struct Pixel {
   int64_t n, oh, ow;
@@ -101,52 +103,146 @@ class PanelConv final : public Conv {
                    stride_ == static_cast<size_t>(layer.geometry.depth())),
         strip_(std::clamp(kStripBytes / stride_ / kernel.rows * kernel.rows, kernel.rows,
                           kMaxStripPixels / kernel.rows * kernel.rows)),
+        resident_(layer.geometry.group == 1 && packed_.steps <= packed_.chunk_steps &&
+                  layer.weights.size() * kernel.weight_size <= kResidentBytes),
         epilogue_(std::visit([&](const auto& e) { return pack_epilogue(e, packed_); },
                              layer.epilogue)) {}
 
   const char* name() const override { return kernel_.name; }
 
-  size_t scratch_bytes() const override { return strip_ * stride_ + unpacked_bytes(packed_, kernel_); }
+  size_t scratch_bytes() const override {
+    const size_t unpacked = unpacked_bytes(packed_, kernel_);
+    return acc_bytes() + strip_ * stride_ +
+           (resident_ ? unpacked * packed_.blocks.size() : unpacked);
+  }
 
   size_t tasks(int64_t pixels, size_t wanted) const override {
-    return std::min(wanted, strips(pixels) * parts(pixels, wanted));
+    return std::min(wanted, strips(pixels) * shares(pixels, wanted));
   }
 
   void run(const ConvCall& call, size_t task, size_t tasks, std::byte* scratch) const override {
-    // With fewer strips than tasks the output channels are divided too.
-    const size_t shares = parts(call.pixels, tasks), units = strips(call.pixels) * shares;
-    const size_t end = units * (task + 1) / tasks;
+    Work work{call,
+              reinterpret_cast<int32_t*>(scratch),
+              reinterpret_cast<uint8_t*>(scratch + acc_bytes()),
+              scratch + acc_bytes() + strip_ * stride_,
+              0,
+              0};
+    // With fewer strips than tasks the output channels are shared out too.
+    const size_t share_units = strips(call.pixels);
+    const size_t share_count = shares(call.pixels, tasks), units = share_units * share_count;
+    const size_t begin = units * task / tasks, end = units * (task + 1) / tasks;
     if (kernel_.begin != nullptr) kernel_.begin();
-    for (size_t unit = units * task / tasks; unit < end; ++unit) {
-      const size_t share = unit % shares, blocks = packed_.blocks_per_group;
-      run_strip(call, unit / shares * strip_, blocks * share / shares,
-                blocks * (share + 1) / shares, scratch);
+    for (size_t unit = begin; unit < end; ++unit) {
+      const size_t share = unit / share_units, blocks = packed_.blocks_per_group;
+      work.first = blocks * share / share_count;
+      work.last = blocks * (share + 1) / share_count;
+      if (resident_ && (unit == begin || unit % share_units == 0)) unpack_all(work);
+      run_strip(work, unit % share_units * strip_);
     }
     if (kernel_.end != nullptr) kernel_.end();
   }
 
  private:
+  /// One task: its memory, and the blocks [first, last) of each group that it computes.
+  struct Work {
+    const ConvCall& call;
+    int32_t* acc;
+    uint8_t* panel;
+    std::byte* unpacked;
+    size_t first, last;
+  };
+
+  /// Sums of a strip by a block.
+  size_t acc_bytes() const { return strip_ * kernel_.columns * sizeof(int32_t); }
+
   size_t strips(int64_t pixels) const { return (pixels + strip_ - 1) / strip_; }
 
-  size_t parts(int64_t pixels, size_t wanted) const {
+  size_t shares(int64_t pixels, size_t wanted) const {
     return std::min((wanted + strips(pixels) - 1) / strips(pixels), packed_.blocks_per_group);
   }
 
-  /// The pixels from `at` on by the blocks [first, last) of each group.
-  void run_strip(const ConvCall& call, int64_t at, size_t first, size_t last,
-                 std::byte* scratch) const {
-    uint8_t* panel = reinterpret_cast<uint8_t*>(scratch);
-    std::byte* unpacked = scratch + strip_ * stride_;
+  void unpack_all(const Work& work) const {
+    for (size_t b = work.first; b < work.last; ++b) unpack_resident(work, b);
+  }
+
+  /// A block's weights, all of them, at its own place in the working memory.
+  const void* unpack_resident(const Work& work, size_t b) const {
+    return unpack(packed_, kernel_, packed_.blocks[b], 0, packed_.steps, resident_place(work, b));
+  }
+
+  std::byte* resident_place(const Work& work, size_t b) const {
+    return work.unpacked + b * unpacked_bytes(packed_, kernel_);
+  }
+
+  const void* resident_weights(const Work& work, size_t b) const {
+    if (packed_.format != WeightFormat::kWhole) return resident_place(work, b);
+    return packed_.weights.get() + packed_.blocks[b].weights;
+  }
+
+  /// The pixels from `at` on.
+  void run_strip(const Work& work, int64_t at) const {
+    const ConvCall& call = work.call;
     const size_t count = std::min<int64_t>(strip_, call.pixels - at);
     Pixel pixels[kMaxStripPixels];
     for (size_t i = 0; i < count; ++i) pixels[i] = locate(call, at + i);
     for (int64_t group = 0; group < geometry_.group; ++group) {
-      fill_panel(call, pixels, at, count, group, panel);
-      for (size_t b = first; b < last; ++b) {
-        const Block& block = packed_.blocks[group * packed_.blocks_per_group + b];
-        run_block(call, block, panel, unpack(packed_, kernel_, block, unpacked), pixels, at, count);
+      fill_panel(call, pixels, at, count, group, work.panel);
+      if (resident_) {
+        run_by_tiles(work, pixels, at, count);
+      } else {
+        run_by_blocks(work, group * packed_.blocks_per_group, pixels, at, count);
       }
     }
+  }
+
+  /// All blocks of a tile before the next tile: a pixel's outputs are written, and its residuals read, in one go.
+  void run_by_tiles(const Work& work, const Pixel* pixels, int64_t at, size_t count) const {
+    for (size_t tile = 0; tile < count; tile += kernel_.rows) {
+      const size_t rows = std::min(kernel_.rows, count - tile);
+      for (size_t b = work.first; b < work.last; ++b) {
+        const Block& block = packed_.blocks[b];
+        kernel_.multiply(work.panel + tile * stride_, stride_, resident_weights(work, b),
+                         packed_.steps, rows, block.width, packed_.start.data() + block.at, 0,
+                         work.acc);
+        finish_tile(work.call, block, pixels + tile, at + tile, rows, work.acc);
+      }
+    }
+  }
+
+  /// All tiles of a block before the next block, chunk by chunk: a chunk's weights stay in the level-1 cache.
+  void run_by_blocks(const Work& work, size_t group_block, const Pixel* pixels, int64_t at,
+                     size_t count) const {
+    for (size_t b = work.first; b < work.last; ++b) {
+      const Block& block = packed_.blocks[group_block + b];
+      for (size_t step = 0; step < packed_.steps; step += packed_.chunk_steps) {
+        multiply_chunk(work, block, step, count);
+      }
+      for (size_t tile = 0; tile < count; tile += kernel_.rows) {
+        finish_tile(work.call, block, pixels + tile, at + tile,
+                    std::min(kernel_.rows, count - tile), work.acc + tile * kernel_.columns);
+      }
+    }
+  }
+
+  void multiply_chunk(const Work& work, const Block& block, size_t step, size_t count) const {
+    const size_t steps = std::min(packed_.chunk_steps, packed_.steps - step);
+    const void* weights = unpack(packed_, kernel_, block, step, steps, work.unpacked);
+    const uint8_t* chunk = work.panel + step * kernel_.depth;
+    for (size_t tile = 0; tile < count; tile += kernel_.rows) {
+      int32_t* acc = work.acc + tile * kernel_.columns;
+      const bool first = step == 0;
+      kernel_.multiply(chunk + tile * stride_, stride_, weights, steps,
+                       std::min(kernel_.rows, count - tile), block.width,
+                       first ? packed_.start.data() + block.at : acc, first ? 0 : kernel_.columns,
+                       acc);
+    }
+  }
+
+  void finish_tile(const ConvCall& call, const Block& block, const Pixel* pixels, int64_t at,
+                   size_t rows, const int32_t* acc) const {
+    const Sums sums{acc, kernel_.columns, rows, block.count};
+    const int64_t out = at * geometry_.outputs + block.first;
+    std::visit([&](const auto& e) { finish(e, call, block, pixels, sums, out); }, epilogue_);
   }
 
   static Pixel locate(const ConvCall& call, int64_t index) {
@@ -154,8 +250,16 @@ class PanelConv final : public Conv {
     return {row / call.output_height, row % call.output_height, index % call.output_width};
   }
 
+  /// A kernel row of an image of 3 channels is some 20 bytes: too few for a call of memcpy.
+  static void copy(const uint8_t* codes, size_t count, uint8_t* out) {
+    constexpr size_t kVector = 16;
+    if (count < kVector || count > 2 * kVector) return void(std::memcpy(out, codes, count));
+    std::memcpy(out, codes, kVector);
+    std::memcpy(out + count - kVector, codes + count - kVector, kVector);
+  }
+
   void map(const uint8_t* codes, size_t count, uint8_t* out) const {
-    if (identity_) return void(std::memcpy(out, codes, count));
+    if (identity_) return copy(codes, count, out);
     if (level_count_ <= 16) return ops_.map16(codes, count, levels_.data(), out);
     for (size_t i = 0; i < count; ++i) out[i] = levels_[codes[i]];
   }
@@ -205,20 +309,6 @@ class PanelConv final : public Conv {
       } else {
         map(row + w * g.channels() + group * channels, channels, out);
       }
-    }
-  }
-
-  void run_block(const ConvCall& call, const Block& block, const uint8_t* panel,
-                 const void* weights, const Pixel* pixels, int64_t at, size_t count) const {
-    alignas(64) int32_t acc[kMaxRows * kMaxColumns];
-    for (size_t tile = 0; tile < count; tile += kernel_.rows) {
-      const size_t rows = std::min(kernel_.rows, count - tile);
-      kernel_.multiply(panel + tile * stride_, stride_, weights, packed_.steps, rows, block.width,
-                       packed_.start.data() + block.at, acc);
-      const Sums sums{acc, kernel_.columns, rows, block.count};
-      const int64_t out = (at + tile) * geometry_.outputs + block.first;
-      std::visit([&](const auto& e) { finish(e, call, block, pixels + tile, sums, out); },
-                 epilogue_);
     }
   }
 
@@ -291,6 +381,7 @@ class PanelConv final : public Conv {
   const size_t stride_;  // bytes of a panel row
   const bool pointwise_;  // panel rows are the pixels themselves
   const size_t strip_;   // pixels that are gathered at a time
+  const bool resident_;  // a task unpacks all weights once
   const PackedEpilogue epilogue_;
 };
 

@@ -68,10 +68,12 @@ struct PanelKernel {
   /// Largest level * weight for which no intermediate sum can saturate; 0 if none can.
   int32_t max_product;
 
-  /// acc[r][m] = start[m] + sum over k < steps * depth of panel[r * stride + k] * weight(k, m), modulo 2^32, for
-  /// r < rows and m < width. Packed weights: [steps][width][depth]. The panel may be read up to the tile's last row.
+  /// acc[r][m] = start[r * start_pitch + m] + sum over k < steps * depth of panel[r * stride + k] * weight(k, m),
+  /// modulo 2^32, for r < rows and m < width. Packed weights: [steps][width][depth]. All rows of the tile may be read,
+  /// and written to `acc`, which may be `start`.
   void (*multiply)(const uint8_t* panel, size_t stride, const void* weights, size_t steps,
-                   size_t rows, size_t width, const int32_t* start, int32_t* acc);
+                   size_t rows, size_t width, const int32_t* start, size_t start_pitch,
+                   int32_t* acc);
   const TileOps* tile_ops;
   /// Called by a thread before and after its multiplications; null where there is nothing to set up.
   void (*begin)() = nullptr;
