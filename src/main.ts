@@ -4,10 +4,13 @@ import type { ServerConfig } from './config/schema.js';
 import { createLogger, type Logger } from './observability/logger.js';
 import { Metrics } from './observability/metrics.js';
 import { MetricsServer } from './observability/metrics-server.js';
+import { ModelManager } from './repository/model-manager.js';
 import { ModelRegistry } from './repository/registry.js';
-import { scanRepository } from './repository/repository.js';
+import { ModelRepository } from './repository/repository.js';
+import { RepositoryPoller } from './repository/repository-poller.js';
 import { createLcqSession } from './runtime/lcq-session.js';
-import { loadModels, type OpenSession } from './serving/load.js';
+import { loadServable, type OpenSession } from './serving/load.js';
+import { ModelControl } from './serving/model-control.js';
 import type { Servable } from './serving/servable.js';
 import { InferenceService } from './serving/service.js';
 import { GrpcServer } from './transport/grpc/server.js';
@@ -29,10 +32,11 @@ export interface Dependencies {
 /** The whole server: everything is wired here, and only here. */
 export class ModelServer {
   readonly #config: ServerConfig;
-  readonly #openSession: OpenSession;
   readonly #log: Logger;
   readonly #metrics = new Metrics();
   readonly #registry = new ModelRegistry<Servable>();
+  readonly #models: ModelManager<Servable>;
+  readonly #poller: RepositoryPoller;
   readonly #service: InferenceService;
   readonly #metricsServer: MetricsServer;
   readonly #rest: RestServer;
@@ -40,12 +44,12 @@ export class ModelServer {
 
   constructor(config: ServerConfig, dependencies: Dependencies = {}) {
     this.#config = config;
-    this.#openSession =
-      dependencies.openSession ??
-      ((path) => createLcqSession(path, { intraOpThreads: config.threads }));
     this.#log = dependencies.log ?? createLogger(config.logLevel);
+    this.#models = this.#modelManager(dependencies.openSession);
+    this.#poller = new RepositoryPoller(() => this.#poll(), config.pollIntervalMs);
     this.#service = new InferenceService(this.#registry, packageVersion());
-    const parts = { service: this.#service, metrics: this.#metrics, log: this.#log };
+    const models = new ModelControl(this.#models, config.modelControl);
+    const parts = { service: this.#service, models, metrics: this.#metrics, log: this.#log };
     const { maxBodyBytes, maxImageBytes, maxGrpcMessageBytes: maxMessageBytes } = config;
     this.#metricsServer = new MetricsServer(this.#metrics);
     this.#rest = new RestServer({ ...parts, maxBodyBytes, maxImageBytes });
@@ -67,16 +71,19 @@ export class ModelServer {
     }
   }
 
-  /** Resolves, and turns ready, when every model is loaded and warm; rejects when one cannot be. */
+  /**
+   * Resolves, and turns ready, when the models to start with are loaded and warm: all of the repository, or with
+   * explicit control those of `loadModels`. Rejects when one that is required cannot be.
+   */
   async load(): Promise<void> {
-    const { modelRepository, maxImageBytes: maxBytes, maxImagePixels: maxPixels } = this.#config;
-    const definitions = await scanRepository(modelRepository);
-    await loadModels(definitions, this.#registry, this.#openSession, {
-      batching: this.#config,
-      imageLimits: { maxBytes, maxPixels },
-      metrics: this.#metrics,
-      log: this.#log,
-    });
+    const { modelControl, modelRepository, loadModels } = this.#config;
+    if (modelControl === 'explicit') {
+      const names = loadModels.split(',').filter((name) => name !== '');
+      for (const name of names) await this.#models.load(name.trim());
+    } else {
+      await this.#models.loadAll(modelRepository);
+    }
+    if (modelControl === 'poll') this.#poller.start();
     if (this.#service.state !== 'starting') return;
     this.#service.state = 'ready';
     this.#grpc.setServing(true);
@@ -89,6 +96,7 @@ export class ModelServer {
    */
   async close(): Promise<boolean> {
     this.#service.state = 'draining';
+    this.#poller.stop();
     this.#grpc.setServing(false);
     const timeout = setTimeout(this.#config.drainTimeoutMs, undefined, { ref: false });
     await Promise.race([this.#finish(), timeout]);
@@ -99,8 +107,36 @@ export class ModelServer {
 
   async #finish(): Promise<void> {
     await Promise.all([this.#rest.close(), this.#grpc.close(this.#service.idle())]);
-    await Promise.all(this.#registry.all().map((servable) => servable.close()));
+    await this.#models.close();
     this.#metricsServer.close();
+  }
+
+  #modelManager(openSession: OpenSession = this.#openLcqSession): ModelManager<Servable> {
+    const { maxImageBytes: maxBytes, maxImagePixels: maxPixels, memoryBudgetBytes } = this.#config;
+    const options = {
+      batching: this.#config,
+      imageLimits: { maxBytes, maxPixels },
+      metrics: this.#metrics,
+      log: this.#log,
+    };
+    return new ModelManager<Servable>({
+      repository: new ModelRepository(this.#config.modelRepository),
+      registry: this.#registry,
+      open: (definition) => loadServable(definition, openSession, options),
+      memoryBudgetBytes: memoryBudgetBytes || undefined,
+      onFault: (model, error) => this.#log.error({ err: error, model }, error.message),
+    });
+  }
+
+  readonly #openLcqSession: OpenSession = (path) =>
+    createLcqSession(path, { intraOpThreads: this.#config.threads });
+
+  async #poll(): Promise<void> {
+    try {
+      await this.#models.poll();
+    } catch (error) {
+      this.#log.error({ err: error }, 'the model repository cannot be read');
+    }
   }
 }
 

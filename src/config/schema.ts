@@ -27,6 +27,20 @@ export const configSchema = z.strictObject({
     .min(1)
     .default(packagedModels)
     .describe('folder of NAME/VERSION/model.onnx'),
+  modelControl: z
+    .enum(['none', 'explicit', 'poll'])
+    .default('none')
+    .describe('what changes models after the start: nothing, requests, or the repository itself'),
+  loadModels: z
+    .string()
+    .default('')
+    .describe('comma-separated models to load at the start; only with explicit control'),
+  pollIntervalMs: milliseconds(86_400_000)
+    .default(15_000)
+    .describe('pause between looks at the repository'),
+  memoryBudgetBytes: integer(0, 2 ** 50)
+    .default(0)
+    .describe('most memory that loaded models may take by their own account; 0: no limit'),
 
   maxBodyBytes: integer(1024, 2 ** 31 - 1)
     .default(64 * MEBIBYTE)

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { versionPolicySchema } from './version-policy.js';
 
 /** A file name inside the model's own folder: no separators, no dot files. */
 const fileName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]*$/, 'must be a plain file name');
@@ -56,6 +57,18 @@ const serving = {
   maxBatchSize: z.int().min(1).max(4096).default(32),
   /** Overrides of the server's batching defaults. */
   batching: batching.default({}),
+  /** Sessions opened of this model; their batches run side by side. */
+  instances: z.int().min(1).max(64).default(1),
+  /** Which of the version folders are served. */
+  versions: versionPolicySchema.prefault({ policy: 'latest' }),
+  /** Whether the server is ready only once this model is, and does not start without it. */
+  required: z.boolean().default(true),
+  /** What one instance takes of the server's memory budget; the size of model.onnx when absent. */
+  memoryBytes: z
+    .int()
+    .min(0)
+    .max(2 ** 50)
+    .exactOptional(),
 };
 
 const classification = z.strictObject({

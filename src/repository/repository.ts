@@ -1,7 +1,9 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { LcqError } from '../errors.js';
+import { FileDigests } from './file-digests.js';
 import { type ModelConfig, modelConfigSchema } from './model-config.js';
+import { selectVersions } from './version-policy.js';
 
 /** What may be a model's name; also what keeps a name from being a path. */
 export const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -14,30 +16,80 @@ export interface ModelDefinition {
   readonly version: string;
   /** Absolute path of the ONNX file, inside the repository. */
   readonly modelPath: string;
+  /** Of that file. */
+  readonly modelBytes: number;
+  /** Changes whenever the ONNX file, config.json or the labels do. */
+  readonly digest: string;
   readonly config: ModelConfig;
   /** By class index; empty when the model has no labels. */
   readonly labels: readonly string[];
 }
 
 /**
- * Reads a model repository: `NAME/config.json`, `NAME/VERSION/model.onnx` and the label file the config names.
+ * A folder of models: `NAME/config.json`, `NAME/VERSION/model.onnx` and the label file the config names.
  *
- * Of each model the highest version is taken. Files and folders whose names start with a dot are skipped, so are plain
- * files beside the models. Throws INVALID_ARGUMENT naming the file and the field; NOT_FOUND if there is no repository
- * or no model in it.
+ * Files and folders whose names start with a dot are skipped, so are plain files beside the models.
+ */
+export class ModelRepository {
+  readonly #root: string;
+  readonly #digests = new FileDigests();
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** Names of the models' folders, sorted. Throws NOT_FOUND if there is no repository. */
+  async names(): Promise<string[]> {
+    const entries = await readdir(await resolveFolder(this.#root), { withFileTypes: true });
+    const folders = entries.filter((entry) => !entry.name.startsWith('.') && !entry.isFile());
+    return folders.map((entry) => entry.name).sort();
+  }
+
+  /**
+   * The versions of a model that its policy means, ascending.
+   *
+   * Throws NOT_FOUND (no such model, no such version, a file is missing) or INVALID_ARGUMENT naming the file and the
+   * field.
+   */
+  async read(name: string): Promise<ModelDefinition[]> {
+    checkName(name);
+    const root = await resolveFolder(this.#root);
+    const configPath = await resolveFile(root, `${name}/config.json`);
+    const config = parseConfig(`${name}/config.json`, await readFile(configPath, 'utf8'));
+    const labelPath = config.labels && (await resolveFile(root, `${name}/${config.labels}`));
+    const labels = labelPath ? parseLabels(await readFile(labelPath, 'utf8')) : [];
+    const shared = labelPath ? [configPath, labelPath] : [configPath];
+    const versions = selectVersions(config.versions, await versionFolders(root, name));
+    if (versions.length === 0) {
+      throw new LcqError('NOT_FOUND', `model '${name}' has none of the versions its config names`);
+    }
+    return Promise.all(
+      versions.map(async (version) => {
+        const modelPath = await resolveFile(root, `${name}/${version}/model.onnx`);
+        const { size: modelBytes } = await stat(modelPath);
+        const files = [modelPath, ...shared].map((path) => this.#digests.of(path));
+        const digest = (await Promise.all(files)).join('-');
+        return { name, version, modelPath, modelBytes, digest, config, labels };
+      }),
+    );
+  }
+}
+
+/**
+ * The definitions of all models of a repository, by name and then by version, highest first.
+ *
+ * Throws as `ModelRepository.read` does; NOT_FOUND if there is no repository or no model in it.
  */
 export async function scanRepository(root: string): Promise<ModelDefinition[]> {
-  const folder = await resolveFolder(root);
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries
-    .filter((entry) => !entry.name.startsWith('.') && !entry.isFile())
-    .map((entry) => entry.name)
-    .sort();
-  if (names.length === 0) {
-    throw new LcqError('NOT_FOUND', `the model repository ${root} holds no model`);
-  }
-  return Promise.all(names.map((name) => readDefinition(folder, name)));
+  const repository = new ModelRepository(root);
+  const names = await repository.names();
+  if (names.length === 0) throw emptyRepository(root);
+  const definitions = await Promise.all(names.map((name) => repository.read(name)));
+  return definitions.flatMap((versions) => versions.reverse());
 }
+
+export const emptyRepository = (root: string) =>
+  new LcqError('NOT_FOUND', `the model repository ${root} holds no model`);
 
 async function resolveFolder(root: string): Promise<string> {
   try {
@@ -49,29 +101,22 @@ async function resolveFolder(root: string): Promise<string> {
   throw new LcqError('NOT_FOUND', `the model repository ${root} is not a folder`);
 }
 
-async function readDefinition(root: string, name: string): Promise<ModelDefinition> {
-  if (!MODEL_NAME.test(name)) {
-    const rule =
-      'a model name has letters, digits, ".", "_" and "-", and starts with a letter or digit';
-    throw new LcqError('INVALID_ARGUMENT', `model folder ${JSON.stringify(name)}: ${rule}`);
-  }
-  const config = parseConfig(`${name}/config.json`, await readText(root, `${name}/config.json`));
-  const version = await latestVersion(root, name);
-  const modelPath = await resolveFile(root, `${name}/${version}/model.onnx`);
-  const labels = config.labels ? parseLabels(await readText(root, `${name}/${config.labels}`)) : [];
-  return { name, version, modelPath, config, labels };
+function checkName(name: string): void {
+  if (MODEL_NAME.test(name)) return;
+  const rule =
+    'a model name has letters, digits, ".", "_" and "-", and starts with a letter or digit';
+  throw new LcqError('INVALID_ARGUMENT', `model folder ${JSON.stringify(name)}: ${rule}`);
 }
 
-async function latestVersion(root: string, name: string): Promise<string> {
+/** Ascending. */
+async function versionFolders(root: string, name: string): Promise<string[]> {
   const entries = await readdir(join(root, name));
   const versions = entries.filter((entry) => MODEL_VERSION.test(entry));
   if (versions.length === 0) {
     const message = `model '${name}' has no version folder (${name}/1, ${name}/2, ...)`;
     throw new LcqError('NOT_FOUND', message);
   }
-  return versions.reduce((latest, version) =>
-    BigInt(version) > BigInt(latest) ? version : latest,
-  );
+  return versions.sort((a, b) => Number(BigInt(a) - BigInt(b)));
 }
 
 /** The real path of a file, refused if a link leads out of the repository. */
@@ -86,10 +131,6 @@ async function resolveFile(root: string, path: string): Promise<string> {
     throw new LcqError('INVALID_ARGUMENT', `${path} is a link that leaves the model repository`);
   }
   return file;
-}
-
-async function readText(root: string, path: string): Promise<string> {
-  return readFile(await resolveFile(root, path), 'utf8');
 }
 
 function parseConfig(path: string, text: string): ModelConfig {

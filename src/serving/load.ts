@@ -5,7 +5,6 @@ import {
   type DetectionConfig,
   pictureShape,
 } from '../repository/model-config.js';
-import type { ModelRegistry } from '../repository/registry.js';
 import type { ModelDefinition } from '../repository/repository.js';
 import type { ModelSession } from '../runtime/session.js';
 import { detectionDecoder } from '../vision/detector.js';
@@ -15,30 +14,25 @@ import { Servable, type ServableOptions } from './servable.js';
 export type OpenSession = (modelPath: string) => Promise<ModelSession>;
 
 /**
- * Loads, checks and warms up every model, and publishes each as it gets ready.
+ * Opens the session of a model, checks it against the config and warms it up.
  *
- * One after the other: a load uses all cores as it is. Rejects with an LcqError that names the model; by then the
- * models before it are published.
+ * Rejects with an LcqError that names the model; nothing is left open then.
  */
-export async function loadModels(
-  definitions: readonly ModelDefinition[],
-  registry: ModelRegistry<Servable>,
+export async function loadServable(
+  definition: ModelDefinition,
   openSession: OpenSession,
   options: ServableOptions & { readonly log: Logger },
-): Promise<void> {
-  for (const { name, version } of definitions) registry.announce(name, version);
-  for (const definition of definitions) {
-    const { name, version } = definition;
-    const start = performance.now();
-    const servable = await loadModel(definition, openSession, options);
-    const milliseconds = performance.now() - start;
-    options.metrics.modelLoaded(servable.labels, milliseconds);
-    registry.publish(name, version, servable);
-    options.log.info({ model: name, version, milliseconds }, 'model loaded');
-  }
+): Promise<Servable> {
+  const { name, version } = definition;
+  const start = performance.now();
+  const servable = await openServable(definition, openSession, options);
+  const milliseconds = performance.now() - start;
+  options.metrics.modelLoaded(servable.labels, milliseconds);
+  options.log.info({ model: name, version, milliseconds }, 'model loaded');
+  return servable;
 }
 
-async function loadModel(
+async function openServable(
   definition: ModelDefinition,
   openSession: OpenSession,
   options: ServableOptions,

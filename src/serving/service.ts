@@ -98,19 +98,14 @@ export class InferenceService {
   /** Throws NOT_FOUND or UNAVAILABLE. */
   modelMetadata({ model, version }: ModelReference): ModelMetadata {
     const { name, inputs, outputs } = this.#registry.get(model, version);
-    const versions = this.#registry.versions(name);
+    const ready = this.#registry.versions(name).filter(({ state }) => state === 'READY');
+    const versions = ready.map((entry) => entry.version);
     return { name, versions, platform: 'onnxruntime_onnx', inputs, outputs };
   }
 
-  /** Throws NOT_FOUND; a known model that is still loading is not ready. */
+  /** Throws NOT_FOUND; a known model that is loading, failed or unloaded is not ready. */
   isModelReady({ model, version }: ModelReference): boolean {
-    try {
-      this.#registry.get(model, version);
-      return this.state === 'ready';
-    } catch (error) {
-      if (error instanceof LcqError && error.code === 'UNAVAILABLE') return false;
-      throw error;
-    }
+    return this.#registry.lookup(model, version).state === 'READY' && this.state === 'ready';
   }
 
   /** Metric labels of a request, whatever it names. */

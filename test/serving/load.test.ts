@@ -4,16 +4,16 @@ import { LcqError } from '../../src/errors.js';
 import { createLogger } from '../../src/observability/logger.js';
 import { Metrics } from '../../src/observability/metrics.js';
 import { modelConfigSchema } from '../../src/repository/model-config.js';
-import { ModelRegistry } from '../../src/repository/registry.js';
 import type { ModelSession } from '../../src/runtime/session.js';
-import { checkSession, loadModels } from '../../src/serving/load.js';
-import type { Servable } from '../../src/serving/servable.js';
+import { checkSession, loadServable } from '../../src/serving/load.js';
 import { COLOUR_CONFIG, colourSession } from './colour-model.js';
 
 const definition = (config: object = COLOUR_CONFIG, labels = ['red', 'green', 'blue']) => ({
   name: 'colours',
   version: '3',
   modelPath: 'colours/3/model.onnx',
+  modelBytes: 1,
+  digest: 'digest',
   config: modelConfigSchema.parse(config),
   labels,
 });
@@ -25,17 +25,15 @@ const options = () => ({
   log: createLogger('silent'),
 });
 
-test('a model is warmed up with one row and a full batch, and known while it loads', async () => {
+test('a model is warmed up with one row and a full batch', async () => {
   const session = colourSession();
-  const registry = new ModelRegistry<Servable>();
   const open = async (path: string) => {
     assert.equal(path, 'colours/3/model.onnx');
-    assert.throws(() => registry.get('colours'), { code: 'UNAVAILABLE' });
     return session;
   };
-  await loadModels([definition()], registry, open, options());
+  const servable = await loadServable(definition(), open, options());
   assert.deepEqual(session.batches, [1, 8]);
-  assert.equal(registry.get('colours').name, 'colours');
+  assert.equal(servable.name, 'colours');
 });
 
 test('a load that fails names the model and frees its session', async () => {
@@ -43,7 +41,7 @@ test('a load that fails names the model and frees its session', async () => {
     throw new LcqError('UNSUPPORTED', "node 'conv1': no kernel");
   });
   await assert.rejects(
-    loadModels([definition()], new ModelRegistry<Servable>(), async () => broken, options()),
+    loadServable(definition(), async () => broken, options()),
     (error) =>
       error instanceof LcqError &&
       error.code === 'UNSUPPORTED' &&

@@ -1,0 +1,42 @@
+import { LcqError } from '../errors.js';
+import type { ModelDefinition } from './repository.js';
+
+type Sized = Pick<ModelDefinition, 'name' | 'version' | 'modelBytes' | 'config'>;
+
+/**
+ * How much memory loaded models may take together.
+ *
+ * By what models state (`memoryBytes` of config.json, for each instance) or by the size of their files: a rule for
+ * admission, not a measurement.
+ */
+export class MemoryBudget {
+  readonly #limit: number;
+  #used = 0;
+
+  /** `limit` in bytes; undefined: none. */
+  constructor(limit = Infinity) {
+    this.#limit = limit;
+  }
+
+  /** Bytes reserved and not yet released. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Takes a model's share and returns what gives it back, once. Throws RESOURCE_EXHAUSTED if it does not fit. */
+  reserve({ name, version, modelBytes, config }: Sized): () => void {
+    const bytes = (config.memoryBytes ?? modelBytes) * config.instances;
+    if (this.#used + bytes > this.#limit) {
+      const message =
+        `model '${name}' version ${version} needs ${bytes} bytes; ` +
+        `${this.#used} of the memory budget of ${this.#limit} bytes are taken`;
+      throw new LcqError('RESOURCE_EXHAUSTED', message);
+    }
+    this.#used += bytes;
+    let released = false;
+    return () => {
+      if (!released) this.#used -= bytes;
+      released = true;
+    };
+  }
+}

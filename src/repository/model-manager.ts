@@ -1,0 +1,221 @@
+import { LcqError } from '../errors.js';
+import type { ModelState, ModelVersion } from './lifecycle.js';
+import { MemoryBudget } from './memory-budget.js';
+import type { ModelRegistry } from './registry.js';
+import { emptyRepository, type ModelDefinition, type ModelRepository } from './repository.js';
+
+/** What the manager must know of a servable. */
+export interface Closable {
+  /** Finishes what was accepted, then frees everything. */
+  close(): Promise<void>;
+}
+
+export interface ModelManagerOptions<Servable extends Closable> {
+  readonly repository: ModelRepository;
+  readonly registry: ModelRegistry<Servable>;
+  /** Opens, checks and warms up. */
+  open(definition: ModelDefinition): Promise<Servable>;
+  /** Undefined: no limit. */
+  readonly memoryBudgetBytes: number | undefined;
+  /** A load that failed without a caller to tell. */
+  onFault(name: string, error: LcqError): void;
+}
+
+/** A line of the repository index. `version` and `state` are absent of a model that was never loaded. */
+export interface ModelIndexEntry {
+  readonly name: string;
+  readonly version?: string;
+  readonly state?: ModelState;
+  readonly reason: string;
+}
+
+/**
+ * Makes the registry follow the repository: loads, replaces and unloads versions.
+ *
+ * Jobs run one after the other, since a load uses all cores as it is. A new version or new content loads while the old
+ * one answers, takes over in one step, and only then is the old one drained and closed: no request is lost.
+ */
+export class ModelManager<Servable extends Closable> {
+  readonly #options: ModelManagerOptions<Servable>;
+  readonly #registry: ModelRegistry<Servable>;
+  readonly #memory: MemoryBudget;
+  /** What gives back the memory of each open servable. */
+  readonly #releases = new Map<Servable, () => void>();
+  /** Why a model's folder could not be read, by the model's name. */
+  readonly #faults = new Map<string, string>();
+  /** Digests of content that failed to load, by version: polling does not try it again. */
+  readonly #rejected = new Map<ModelVersion<Servable>, string>();
+  #lastJob: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: ModelManagerOptions<Servable>) {
+    this.#options = options;
+    this.#registry = options.registry;
+    this.#memory = new MemoryBudget(options.memoryBudgetBytes);
+  }
+
+  /**
+   * Loads every model of the repository.
+   *
+   * Rejects if a folder cannot be read or a required model cannot be loaded, or with NOT_FOUND if there is none; what
+   * happens to other models becomes their fault.
+   */
+  loadAll(root: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const names = await this.#options.repository.names();
+      if (names.length === 0) throw emptyRepository(root);
+      const models = await this.#readAll(names);
+      for (const { definitions } of models) this.#announce(definitions);
+      for (const { name, definitions } of models) {
+        const { required } = definitions[0].config;
+        await this.#reconcile(definitions).catch((error) => this.#fault(name, error, required));
+      }
+    });
+  }
+
+  /** Brings a model to what its folder holds now; what already answers from the same content is left alone. */
+  load(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const definitions = await this.#options.repository.read(name);
+      this.#faults.delete(name);
+      for (const version of this.#announce(definitions)) this.#rejected.delete(version);
+      await this.#reconcile(definitions);
+    });
+  }
+
+  /** Drains and closes all versions of a model. Rejects with NOT_FOUND if it was never loaded. */
+  unload(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#registry.lookup(name);
+      for (const version of this.#registry.versions(name)) await this.#retire(version);
+    });
+  }
+
+  /** Follows the repository: loads what is new or changed, unloads models that are gone. Failures become faults. */
+  poll(): Promise<void> {
+    return this.#inTurn(async () => {
+      const names = await this.#options.repository.names();
+      for (const name of names) {
+        try {
+          const definitions = await this.#options.repository.read(name);
+          this.#announce(definitions);
+          await this.#reconcile(definitions);
+          this.#faults.delete(name);
+        } catch (error) {
+          this.#fault(name, error, false);
+        }
+      }
+      const gone = this.#registry.all().filter(({ name }) => !names.includes(name));
+      for (const version of gone) await this.#retire(version);
+    });
+  }
+
+  /** Every version that was ever loaded, and every model of the repository that was not. */
+  async index(): Promise<ModelIndexEntry[]> {
+    const known = this.#registry.all();
+    const loaded = known.map(({ name, version, state, reason }) => {
+      return { name, version, state, reason: reason || (this.#faults.get(name) ?? '') };
+    });
+    const names = await this.#options.repository.names();
+    const others = names.filter((name) => known.every((version) => version.name !== name));
+    const waiting = others.map((name) => ({ name, reason: this.#faults.get(name) ?? '' }));
+    return [...loaded, ...waiting].sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
+  }
+
+  /** Takes no more jobs, and closes every servable. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#lastJob;
+    await Promise.all(this.#registry.all().map((version) => this.#retire(version)));
+  }
+
+  #inTurn<T>(job: () => Promise<T>): Promise<T> {
+    const turn = this.#lastJob.then(() => {
+      if (!this.#closed) return job();
+      throw new LcqError('UNAVAILABLE', 'Server is stopping');
+    });
+    this.#lastJob = turn.catch(() => {});
+    return turn;
+  }
+
+  async #readAll(names: readonly string[]) {
+    return Promise.all(
+      names.map(async (name) => ({ name, definitions: await this.#options.repository.read(name) })),
+    );
+  }
+
+  #announce(definitions: readonly ModelDefinition[]): ModelVersion<Servable>[] {
+    return definitions.map(({ name, version }) => this.#registry.announce(name, version));
+  }
+
+  /**
+   * Loads the versions of one model whose content does not answer yet, then retires those it no longer means.
+   *
+   * Rejects with the first failure, after trying all; then nothing is retired, so that something answers.
+   */
+  async #reconcile(definitions: readonly ModelDefinition[]): Promise<void> {
+    const [{ name }] = definitions;
+    const failures: unknown[] = [];
+    for (const definition of definitions) {
+      await this.#bring(definition).catch((error) => failures.push(error));
+    }
+    const meant = definitions.map(({ version }) => version);
+    const others = this.#registry.versions(name).filter(({ version }) => !meant.includes(version));
+    if (failures.length > 0) throw failures[0];
+    // Content that was refused before is no new failure, but nothing replaces what answers either.
+    if (definitions.some(({ version }) => !this.#registry.find(name, version)?.servable)) return;
+    for (const version of others) await this.#retire(version);
+  }
+
+  async #bring(definition: ModelDefinition): Promise<void> {
+    const { name, version, digest } = definition;
+    const entry = this.#registry.announce(name, version);
+    if (entry.digest === digest) entry.upToDate();
+    if (entry.digest === digest || this.#rejected.get(entry) === digest) return;
+    entry.loading();
+    let replaced: Servable | undefined;
+    try {
+      replaced = entry.publish(await this.#open(definition), digest);
+    } catch (thrown) {
+      const error = LcqError.from(thrown);
+      entry.failed(error.message);
+      // Memory may be free the next time; other failures are the content's.
+      if (error.code !== 'RESOURCE_EXHAUSTED') this.#rejected.set(entry, digest);
+      throw error;
+    }
+    this.#rejected.delete(entry);
+    if (replaced) await this.#close(replaced);
+  }
+
+  async #open(definition: ModelDefinition): Promise<Servable> {
+    const release = this.#memory.reserve(definition);
+    try {
+      const servable = await this.#options.open(definition);
+      this.#releases.set(servable, release);
+      return servable;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async #retire(version: ModelVersion<Servable>): Promise<void> {
+    if (version.state !== 'READY') return;
+    await this.#close(version.unloading());
+    version.unloaded();
+  }
+
+  async #close(servable: Servable): Promise<void> {
+    await servable.close();
+    this.#releases.get(servable)?.();
+    this.#releases.delete(servable);
+  }
+
+  #fault(name: string, thrown: unknown, required: boolean): void {
+    if (required) throw thrown;
+    const error = LcqError.from(thrown);
+    // Polling meets the same fault again and again.
+    if (this.#faults.get(name) !== error.message) this.#options.onFault(name, error);
+    this.#faults.set(name, error.message);
+  }
+}
