@@ -40,6 +40,8 @@ const FORBIDDEN = [
   // Transports translate only, and nothing but the composition root knows them.
   ['src/transport/grpc/service.ts', '../../runtime/lcq-session.js'],
   ['src/transport/public-error.ts', 'fastify'],
+  ['src/workers/pool.ts', '../observability/logger.js'],
+  ['src/security/api-keys.ts', '../transport/rest/routes.js'],
   ['src/transport/rest/routes.ts', '../../image/decode.js'],
   ['src/transport/rest/routes.ts', '../grpc/service.js'],
   ['src/serving/pipeline.ts', '../transport/rest/routes.js'],
@@ -74,6 +76,9 @@ const ALLOWED = [
   ['src/transport/rest/routes.ts', '../../serving/pipeline.js'],
   ['src/transport/rest/routes.ts', '../../runtime/session.js'],
   ['src/transport/rest/routes.ts', '../public-error.js'],
+  ['src/transport/rest/routes.ts', '../../security/api-keys.js'],
+  ['src/workers/pool.ts', '../runtime/lcq-session.js'],
+  ['src/main.ts', './workers/pool.js'],
   ['src/image/decode.ts', 'sharp'],
   ['src/cli/train.ts', '../training/trainer.js'],
   ['src/cli/serve.ts', '../main.js'],

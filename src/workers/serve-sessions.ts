@@ -1,0 +1,42 @@
+import { LcqError } from '../errors.js';
+import type { ModelSession } from '../runtime/session.js';
+import type { Answers, Question, Reply, Request } from './messages.js';
+
+type Open = (path: string) => Promise<ModelSession>;
+
+/** Makes this process a worker: it opens and runs sessions for its server until the server goes away. */
+export function serveSessions(open: Open): void {
+  const sessions = new Map<number, ModelSession>();
+  const say = (reply: Reply) => process.send?.(reply);
+  // A Ctrl-C reaches the whole process group, and the server still has requests to answer with us.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
+  process.on('disconnect', () => process.exit());
+  process.on('message', async ({ id, question }: Request) => {
+    try {
+      say({ kind: 'answer', id, answer: await answer(question, sessions, open) });
+    } catch (thrown) {
+      const { code, message } = LcqError.from(thrown);
+      const stack = thrown instanceof LcqError ? undefined : (thrown as Error).stack;
+      say({ kind: 'failure', id, code, message, stack });
+    }
+  });
+  say({ kind: 'ready' });
+}
+
+async function answer(
+  question: Question,
+  sessions: Map<number, ModelSession>,
+  open: Open,
+): Promise<Answers[Question['kind']]> {
+  if (question.kind === 'open') {
+    const session = await open(question.path);
+    sessions.set(question.session, session);
+    return { inputs: session.inputs, outputs: session.outputs };
+  }
+  const session = sessions.get(question.session);
+  if (session === undefined) throw new LcqError('UNAVAILABLE', 'the session is closed');
+  if (question.kind === 'run') return session.run(question.feeds);
+  sessions.delete(question.session);
+  await session.dispose();
+  return undefined;
+}

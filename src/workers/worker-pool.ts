@@ -1,0 +1,37 @@
+import type { ModelSession } from '../runtime/session.js';
+import { Supervisor, type SupervisorOptions } from './supervisor.js';
+
+/** Sessions in supervised processes: a crash in native code takes down one of them, never the server. */
+export class WorkerPool {
+  readonly #workers: readonly Supervisor[];
+  #started: Promise<unknown> | undefined;
+
+  /** `count` >= 1. */
+  constructor(count: number, options: SupervisorOptions) {
+    this.#workers = Array.from({ length: count }, () => new Supervisor(options));
+  }
+
+  /** Process ids of the workers that run. */
+  get pids(): number[] {
+    return this.#workers.flatMap(({ pid }) => pid ?? []);
+  }
+
+  /** Opens a model in the worker that holds the fewest. Rejects as the session's opening does. */
+  async open(path: string): Promise<ModelSession> {
+    this.#started ??= Promise.all(this.#workers.map((worker) => worker.start()));
+    await this.#started;
+    const worker = this.#workers.reduce((least, each) => (each.load < least.load ? each : least));
+    const { session, inputs, outputs } = await worker.open(path);
+    return {
+      inputs,
+      outputs,
+      run: (feeds) => worker.run(session, feeds),
+      dispose: () => worker.dispose(session),
+    };
+  }
+
+  /** Ends all workers; what they still run is answered with UNAVAILABLE. */
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+  }
+}

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { LcqError } from '../../src/errors.js';
+import type { ModelSession } from '../../src/runtime/session.js';
+import type { Crash, Restart } from '../../src/workers/supervisor.js';
+import { WorkerPool } from '../../src/workers/worker-pool.js';
+import { CRASH, HANG, SLOW, THROW_CODED, THROW_DEFECT } from './fragile-worker.js';
+
+const module = fileURLToPath(new URL('./fragile-worker.js', import.meta.url));
+
+interface Watched {
+  readonly pool: WorkerPool;
+  readonly crashes: Crash[];
+  readonly restarts: Restart[];
+  /** Resolves at the next restart. */
+  restarted(): Promise<unknown>;
+}
+
+async function withPool(
+  count: number,
+  use: (watched: Watched) => Promise<void>,
+  runTimeoutMs = 60_000,
+): Promise<void> {
+  const crashes: Crash[] = [];
+  const restarts: Restart[] = [];
+  const events = new EventTarget();
+  const pool = new WorkerPool(count, {
+    command: { module, args: ['serve'], env: {} },
+    backOffMs: 20,
+    maxBackOffMs: 60,
+    runTimeoutMs,
+    onCrash: (crash) => crashes.push(crash),
+    onRestart: (restart) => {
+      restarts.push(restart);
+      events.dispatchEvent(new Event('restart'));
+    },
+    onReopenFailed: (path, error) => assert.fail(`${path}: ${error.message}`),
+  });
+  try {
+    await use({ pool, crashes, restarts, restarted: () => once(events, 'restart') });
+  } finally {
+    await pool.close();
+  }
+  assert.deepEqual(pool.pids, []);
+}
+
+async function run(session: ModelSession, bytes: readonly number[]): Promise<number[]> {
+  const x = { datatype: 'UINT8', shape: [bytes.length], data: Uint8Array.from(bytes) } as const;
+  const { y } = await session.run({ x });
+  assert.deepEqual([y.datatype, y.shape], ['UINT8', [bytes.length]]);
+  return [...(y.data as Uint8Array)];
+}
+
+const unavailable = (error: unknown) => error instanceof LcqError && error.code === 'UNAVAILABLE';
+
+test('a session in a worker is like one in the process', () =>
+  withPool(1, async ({ pool }) => {
+    const session = await pool.open('model');
+    assert.deepEqual(session.inputs, [{ name: 'x', datatype: 'UINT8', shape: [-1] }]);
+    assert.deepEqual(session.outputs, [{ name: 'y', datatype: 'UINT8', shape: [-1] }]);
+    assert.deepEqual(await run(session, [0, 1, 2]), [255, 254, 253]);
+    assert.deepEqual(await run(session, []), []);
+    // Larger than any buffer on the way, and at an offset in its own.
+    const large = new Uint8Array(3_000_001).fill(7).subarray(1);
+    const feeds = { x: { datatype: 'UINT8', shape: [large.length], data: large } } as const;
+    const { y } = await session.run(feeds);
+    assert.ok((y.data as Uint8Array).every((value) => value === 248));
+    await session.dispose();
+    await assert.rejects(run(session, [1]), unavailable);
+  }));
+
+test('64-bit integers pass', () =>
+  withPool(1, async ({ pool }) => {
+    const session = await pool.open('echo');
+    const data = BigInt64Array.of(2n ** 62n, -1n);
+    const { y } = await session.run({ x: { datatype: 'INT64', shape: [2], data } });
+    assert.deepEqual(y.data, data);
+  }));
+
+test('runs overlap, and each gets its own answer', () =>
+  withPool(1, async ({ pool }) => {
+    const session = await pool.open('model');
+    const runs = Array.from({ length: 50 }, (_, i) => run(session, [i % 5 === 0 ? SLOW : i, i]));
+    (await Promise.all(runs)).forEach((answer, i) => {
+      assert.deepEqual(answer, [255 - (i % 5 === 0 ? SLOW : i), 255 - i]);
+    });
+  }));
+
+test('errors keep their code and message; what is not ours stays inside', () =>
+  withPool(1, async ({ pool, crashes }) => {
+    const session = await pool.open('model');
+    await assert.rejects(run(session, [THROW_CODED]), {
+      code: 'INVALID_ARGUMENT',
+      message: 'not this one',
+    });
+    await assert.rejects(run(session, [THROW_DEFECT]), (error: LcqError) => {
+      assert.deepEqual([error.code, error.message], ['INTERNAL', 'internal error']);
+      assert.match((error.cause as Error).message, /RangeError: out of bounds/);
+      return true;
+    });
+    await assert.rejects(pool.open('broken'), { code: 'UNSUPPORTED' });
+    assert.deepEqual(crashes, []);
+  }));
+
+test('a crash costs what was in flight in that worker; it comes back with its sessions', () =>
+  withPool(2, async ({ pool, crashes, restarts, restarted }) => {
+    const [one, two] = [await pool.open('one'), await pool.open('two')];
+    assert.equal(new Set(pool.pids).size, 2);
+    const [pid] = pool.pids;
+    const inFlight = assert.rejects(run(one, [SLOW]), unavailable);
+    const elsewhere = run(two, [SLOW]);
+    const back = restarted();
+    await assert.rejects(run(one, [CRASH]), unavailable);
+    await inFlight;
+    assert.deepEqual(crashes, [{ pid, how: 'SIGSEGV', backOffMs: 20 }]);
+    await assert.rejects(run(one, [1]), /is restarting/);
+    assert.deepEqual(await elsewhere, [255 - SLOW]);
+    await back;
+    assert.equal(restarts[0].sessions, 1);
+    assert.notEqual(restarts[0].pid, pid);
+    assert.deepEqual(await run(one, [1]), [254]);
+  }));
+
+test('killed from outside, it comes back as well', () =>
+  withPool(1, async ({ pool, crashes, restarted }) => {
+    const session = await pool.open('model');
+    const back = restarted();
+    process.kill(pool.pids[0], 'SIGKILL');
+    await back;
+    assert.equal(crashes[0].how, 'SIGKILL');
+    assert.deepEqual(await run(session, [9]), [246]);
+  }));
+
+test('restarts back off while a worker keeps crashing', () =>
+  withPool(1, async ({ pool, crashes, restarted }) => {
+    const session = await pool.open('model');
+    for (let i = 0; i < 4; i++) {
+      const back = restarted();
+      await assert.rejects(run(session, [CRASH]), unavailable);
+      await back;
+    }
+    assert.deepEqual(
+      crashes.map(({ backOffMs }) => backOffMs),
+      [20, 40, 60, 60],
+    );
+  }));
+
+test('a model that crashes its worker while it opens is not opened again', () =>
+  withPool(1, async ({ pool, restarts, restarted }) => {
+    const back = restarted();
+    await assert.rejects(pool.open('deadly'), unavailable);
+    await back;
+    assert.equal(restarts[0].sessions, 0);
+    const session = await pool.open('model');
+    assert.deepEqual(await run(session, [1]), [254]);
+  }));
+
+test('a run that hangs is ended with its worker', () =>
+  withPool(
+    1,
+    async ({ pool, crashes, restarted }) => {
+      const session = await pool.open('model');
+      const back = restarted();
+      await assert.rejects(run(session, [HANG]), unavailable);
+      assert.equal(crashes[0].how, 'SIGKILL');
+      await back;
+      assert.deepEqual(await run(session, [1]), [254]);
+    },
+    150,
+  ));
+
+test('a signal to the process group does not end a worker, closing does', () =>
+  withPool(1, async ({ pool, crashes }) => {
+    const session = await pool.open('model');
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.kill(pool.pids[0], signal);
+    await setTimeout(50);
+    assert.deepEqual(await run(session, [1]), [254]);
+    assert.deepEqual(crashes, []);
+  }));
