@@ -1,4 +1,4 @@
-#include "packed_layer.h"
+#include "packed_weights.h"
 
 #include <algorithm>
 #include <cstring>
@@ -27,14 +27,14 @@ size_t step_bytes(const PanelKernel& kernel, size_t width) {
   return width * kernel.depth * kernel.weight_size;
 }
 
-size_t stored_bytes(const PackedLayer& packed, const PanelKernel& kernel, size_t width) {
+size_t stored_bytes(const PackedWeights& packed, const PanelKernel& kernel, size_t width) {
   const size_t bytes = packed.steps * step_bytes(kernel, width);
   if (packed.format == WeightFormat::kWhole) return bytes;
   return packed_vectors(bytes, packed.format) * kPackedVector;
 }
 
 /// Chooses the format, and fills the table of levels; a table for 2 bits is the same four times over.
-void choose_format(const ConvLayer& layer, const PanelKernel& kernel, PackedLayer& packed) {
+void choose_format(const ConvLayer& layer, const PanelKernel& kernel, PackedWeights& packed) {
   packed.format = WeightFormat::kWhole;
   packed.levels = {};
   if (kernel.weight_size != sizeof(int8_t)) return;
@@ -67,7 +67,7 @@ void arrange(const ConvLayer& layer, const PanelKernel& kernel, const Block& blo
 
 /// Levels to indices, in the order that TileOps unpacks. Padding may become any level: panels are zero there, and outputs
 /// beyond a block's count are not stored.
-void pack_indices(const PackedLayer& packed, const std::vector<int8_t>& weights, std::byte* out) {
+void pack_indices(const PackedWeights& packed, const std::vector<int8_t>& weights, std::byte* out) {
   const size_t bits = index_bits(packed.format);
   const size_t period = size_t{1} << bits, per_packed = 8 / bits;
   std::array<uint8_t, 256> index_of{};
@@ -80,25 +80,19 @@ void pack_indices(const PackedLayer& packed, const std::vector<int8_t>& weights,
   }
 }
 
-void divide(const ConvGeometry& g, const PanelKernel& kernel, PackedLayer& packed) {
-  size_t at = 0, weights = 0;
-  for (int64_t group = 0; group < g.group; ++group) {
-    const int64_t end = (group + 1) * g.group_outputs();
-    for (int64_t m = group * g.group_outputs(); m < end; m += kernel.columns) {
-      const size_t count = std::min<size_t>(kernel.columns, end - m);
-      const size_t width = round_up(count, kernel.granule);
-      packed.blocks.push_back({m, count, width, at, weights});
-      at += width;
-      weights += stored_bytes(packed, kernel, width);
-    }
+void allocate(const PanelKernel& kernel, const std::vector<Block>& blocks, PackedWeights& packed) {
+  size_t bytes = 0;
+  for (const Block& block : blocks) {
+    packed.places.push_back(bytes);
+    bytes += stored_bytes(packed, kernel, block.width);
   }
-  packed.blocks_per_group = packed.blocks.size() / g.group;
-  packed.padded_outputs = at;
-  packed.weights = make_aligned_buffer(weights);
-  std::memset(packed.weights.get(), 0, weights);
+  packed.bytes = make_aligned_buffer(bytes);
+  std::memset(packed.bytes.get(), 0, bytes);
 }
 
-std::vector<int32_t> start_of(const ConvLayer& layer) {
+}  // namespace
+
+std::vector<int32_t> sums_of_zero_point(const ConvLayer& layer) {
   const size_t depth = static_cast<size_t>(layer.geometry.depth());
   std::vector<int32_t> start(layer.geometry.outputs);
   for (size_t m = 0; m < start.size(); ++m) {
@@ -109,41 +103,40 @@ std::vector<int32_t> start_of(const ConvLayer& layer) {
   return start;
 }
 
-}  // namespace
-
-PackedLayer pack(const ConvLayer& layer, const PanelKernel& kernel) {
-  PackedLayer packed;
+PackedWeights pack_weights(const ConvLayer& layer, const PanelKernel& kernel,
+                           const std::vector<Block>& blocks) {
+  PackedWeights packed;
   packed.steps = round_up(divide_up(layer.geometry.depth(), kernel.depth), kernel.step_granule);
   const size_t chunks = divide_up(packed.steps * kernel.depth, kChunkDepth);
   packed.chunk_steps = round_up(divide_up(packed.steps, chunks), kChunkGranule);
   choose_format(layer, kernel, packed);
-  divide(layer.geometry, kernel, packed);
-  for (const Block& block : packed.blocks) {
-    std::byte* out = packed.weights.get() + block.weights;
+  allocate(kernel, blocks, packed);
+  for (size_t b = 0; b < blocks.size(); ++b) {
+    std::byte* out = packed.bytes.get() + packed.places[b];
     if (packed.format != WeightFormat::kWhole) {
-      std::vector<int8_t> weights(packed.steps * step_bytes(kernel, block.width));
-      arrange(layer, kernel, block, weights.data());
+      std::vector<int8_t> weights(packed.steps * step_bytes(kernel, blocks[b].width));
+      arrange(layer, kernel, blocks[b], weights.data());
       pack_indices(packed, weights, out);
     } else if (kernel.weight_size == sizeof(int8_t)) {
-      arrange(layer, kernel, block, reinterpret_cast<int8_t*>(out));
+      arrange(layer, kernel, blocks[b], reinterpret_cast<int8_t*>(out));
     } else {
-      arrange(layer, kernel, block, reinterpret_cast<int16_t*>(out));
+      arrange(layer, kernel, blocks[b], reinterpret_cast<int16_t*>(out));
     }
   }
-  packed.start = pad_by_block(packed, start_of(layer).data());
   return packed;
 }
 
-size_t unpacked_bytes(const PackedLayer& packed, const PanelKernel& kernel) {
+size_t unpacked_bytes(const PackedWeights& packed, const PanelKernel& kernel, size_t steps) {
   if (packed.format == WeightFormat::kWhole) return 0;
-  const size_t bytes = packed.chunk_steps * step_bytes(kernel, packed.blocks[0].width);
+  const size_t bytes = steps * step_bytes(kernel, kernel.columns);
   return packed_vectors(bytes, packed.format) * kPackedVector * 8 / index_bits(packed.format);
 }
 
-const void* unpack(const PackedLayer& packed, const PanelKernel& kernel, const Block& block,
-                   size_t step, size_t steps, std::byte* buffer) {
-  const size_t bytes = step_bytes(kernel, block.width);
-  const std::byte* weights = packed.weights.get() + block.weights;
+const void* unpack(const PackedWeights& packed, const PanelKernel& kernel,
+                   const std::vector<Block>& blocks, size_t index, size_t step, size_t steps,
+                   std::byte* buffer) {
+  const size_t bytes = step_bytes(kernel, blocks[index].width);
+  const std::byte* weights = packed.bytes.get() + packed.places[index];
   if (packed.format == WeightFormat::kWhole) return weights + step * bytes;
   weights += packed_vectors(step * bytes, packed.format) * kPackedVector;
   const auto unpack_vectors = packed.format == WeightFormat::kIndex2 ? kernel.tile_ops->unpack2

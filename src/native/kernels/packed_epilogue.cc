@@ -1,0 +1,118 @@
+#include "packed_epilogue.h"
+
+#include <algorithm>
+
+namespace lcq::kernels {
+
+namespace {
+
+using Packed = std::variant<PackedCodes, PackedStream, PackedReal>;
+
+Packed pack(const CodesEpilogue& e, const std::vector<Block>& blocks) {
+  const size_t padded = padded_outputs(blocks);
+  PackedCodes result{e.count, padded, std::vector<int32_t>(e.count * padded)};
+  for (const Block& block : blocks) {
+    for (size_t i = 0; i < block.count; ++i) {
+      for (size_t t = 0; t < e.count; ++t) {
+        result.thresholds[t * padded + block.at + i] =
+            e.thresholds[(block.first + i) * e.count + t];
+      }
+    }
+  }
+  return result;
+}
+
+Packed pack(const StreamEpilogue& e, const std::vector<Block>& blocks) {
+  PackedStream result{pad_by_block(blocks, e.scale.data()), pad_by_block(blocks, e.bias.data()),
+                      e.output_min, {}, 0, e.residual_stride, e.residual_offset};
+  for (const int32_t threshold : e.thresholds) {
+    if (threshold <= INT16_MIN) {
+      ++result.base;
+    } else if (threshold <= INT16_MAX) {
+      result.below.push_back(static_cast<int16_t>(threshold - 1));
+    }
+  }
+  return result;
+}
+
+Packed pack(const RealEpilogue& e, const std::vector<Block>& blocks) {
+  return PackedReal{pad_by_block(blocks, e.scale.data()), pad_by_block(blocks, e.bias.data())};
+}
+
+/// The residuals of output pixel `index`, from channel 0 on.
+const int16_t* residual_row(const PackedStream& e, const ConvCall& call, int64_t index) {
+  const int64_t row = index / call.output_width;
+  const int64_t n = row / call.output_height;
+  const int64_t h = row % call.output_height * e.residual_stride;
+  const int64_t w = index % call.output_width * e.residual_stride;
+  return call.residual +
+         ((n * call.residual_height + h) * call.residual_width + w) * call.residual_channels;
+}
+
+/// The residuals of a tile by a block where they cannot be read in place: zeros for those that do not exist.
+void copy_residuals(const PackedStream& e, const ConvCall& call, const Block& block, int64_t at,
+                    size_t rows, int16_t* copies) {
+  const int64_t from = block.first - e.residual_offset;
+  const int64_t first = std::max<int64_t>(from, 0);
+  const int64_t last =
+      std::min<int64_t>(from + static_cast<int64_t>(block.width), call.residual_channels);
+  std::fill_n(copies, rows * block.width, int16_t{0});
+  if (first >= last) return;
+  for (size_t r = 0; r < rows; ++r, copies += block.width) {
+    const int16_t* row = residual_row(e, call, at + r);
+    std::copy(row + first, row + last, copies + (first - from));
+  }
+}
+
+}  // namespace
+
+PackedEpilogue::PackedEpilogue(const ConvLayer& layer, const std::vector<Block>& blocks,
+                               const TileOps& ops)
+    : ops_(ops),
+      outputs_(layer.geometry.outputs),
+      epilogue_(std::visit([&](const auto& e) { return pack(e, blocks); }, layer.epilogue)) {}
+
+void PackedEpilogue::finish(const ConvCall& call, const Block& block, int64_t at,
+                            const Sums& sums) const {
+  std::visit([&](const auto& e) { finish(e, call, block, at, sums); }, epilogue_);
+}
+
+void PackedEpilogue::finish(const PackedCodes& e, const ConvCall& call, const Block& block,
+                            int64_t at, const Sums& sums) const {
+  ops_.count_codes(sums, e.thresholds.data() + block.at, e.padded_outputs, e.count,
+                   call.codes + at * outputs_ + block.first, outputs_);
+}
+
+void PackedEpilogue::finish(const PackedStream& e, const ConvCall& call, const Block& block,
+                            int64_t at, const Sums& sums) const {
+  static constexpr int16_t kNone[kMaxColumns] = {};
+  int16_t copies[kMaxRows * kMaxColumns];
+  const int16_t* residuals = kNone;
+  size_t pitch = 0;
+  const int64_t from = block.first - e.residual_offset;
+  const int64_t channels = call.residual_channels;
+  if (call.residual == nullptr) {
+    // kNone for every row
+  } else if (e.residual_stride == 1 && from >= 0 &&
+             from + static_cast<int64_t>(block.width) <= channels) {
+    residuals = call.residual + at * channels + from;
+    pitch = channels;
+  } else {
+    copy_residuals(e, call, block, at, sums.rows, copies);
+    residuals = copies;
+    pitch = block.width;
+  }
+  const StreamConstants constants{e.scale.data() + block.at, e.bias.data() + block.at,
+                                  e.output_min, e.base, e.below.data(), e.below.size()};
+  const int64_t out = at * outputs_ + block.first;
+  ops_.finish_stream(sums, constants, residuals, pitch, call.stream + out, call.codes + out,
+                     outputs_);
+}
+
+void PackedEpilogue::finish(const PackedReal& e, const ConvCall& call, const Block& block,
+                            int64_t at, const Sums& sums) const {
+  ops_.finish_real(sums, e.scale.data() + block.at, e.bias.data() + block.at,
+                   call.real + at * outputs_ + block.first, outputs_);
+}
+
+}  // namespace lcq::kernels

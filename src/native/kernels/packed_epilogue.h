@@ -1,0 +1,49 @@
+// What follows the sums of a convolution, for kernels that compute tiles.
+#pragma once
+
+#include "blocks.h"
+#include "conv.h"
+#include "panel_kernel.h"
+
+namespace lcq::kernels {
+
+/// StreamEpilogue for TileOps: thresholds as numbers that s must exceed, those that always or never hold taken out.
+struct PackedStream {
+  std::vector<float> scale, bias;
+  int16_t output_min;
+  std::vector<int16_t> below;
+  uint8_t base = 0;
+  int64_t residual_stride, residual_offset;
+};
+
+struct PackedCodes {
+  size_t count;
+  size_t padded_outputs;
+  std::vector<int32_t> thresholds;  // [S][padded outputs]
+};
+
+struct PackedReal {
+  std::vector<float> scale, bias;
+};
+
+class PackedEpilogue {
+ public:
+  PackedEpilogue(const ConvLayer& layer, const std::vector<Block>& blocks, const TileOps& ops);
+
+  /// Writes the outputs of a block for the pixels from `at` on, counted over N, OH and OW.
+  void finish(const ConvCall& call, const Block& block, int64_t at, const Sums& sums) const;
+
+ private:
+  void finish(const PackedCodes& e, const ConvCall& call, const Block& block, int64_t at,
+              const Sums& sums) const;
+  void finish(const PackedStream& e, const ConvCall& call, const Block& block, int64_t at,
+              const Sums& sums) const;
+  void finish(const PackedReal& e, const ConvCall& call, const Block& block, int64_t at,
+              const Sums& sums) const;
+
+  const TileOps& ops_;
+  const int64_t outputs_;
+  const std::variant<PackedCodes, PackedStream, PackedReal> epilogue_;
+};
+
+}  // namespace lcq::kernels
