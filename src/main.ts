@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { ServerConfig } from './config/schema.js';
+import { workerEnvironment } from './config/worker-environment.js';
 import { createLogger, type Logger } from './observability/logger.js';
 import { Metrics } from './observability/metrics.js';
 import { MetricsServer } from './observability/metrics-server.js';
@@ -15,6 +17,9 @@ import type { Servable } from './serving/servable.js';
 import { InferenceService } from './serving/service.js';
 import { GrpcServer } from './transport/grpc/server.js';
 import { RestServer } from './transport/rest/server.js';
+import { WorkerPool } from './workers/worker-pool.js';
+
+const WORKER = fileURLToPath(new URL('./workers/lcq-worker.js', import.meta.url));
 
 /** Ports that the server really listens on: they differ from the configured ones where those are 0. */
 export interface Ports {
@@ -35,6 +40,8 @@ export class ModelServer {
   readonly #log: Logger;
   readonly #metrics = new Metrics();
   readonly #registry = new ModelRegistry<Servable>();
+  /** Where the models run; undefined: in this process. */
+  readonly #workers: WorkerPool | undefined;
   readonly #models: ModelManager<Servable>;
   readonly #poller: RepositoryPoller;
   readonly #service: InferenceService;
@@ -45,6 +52,7 @@ export class ModelServer {
   constructor(config: ServerConfig, dependencies: Dependencies = {}) {
     this.#config = config;
     this.#log = dependencies.log ?? createLogger(config.logLevel);
+    this.#workers = config.workers > 0 ? this.#workerPool() : undefined;
     this.#models = this.#modelManager(dependencies.openSession);
     this.#poller = new RepositoryPoller(() => this.#poll(), config.pollIntervalMs);
     this.#service = new InferenceService(this.#registry, packageVersion());
@@ -54,6 +62,11 @@ export class ModelServer {
     this.#metricsServer = new MetricsServer(this.#metrics);
     this.#rest = new RestServer({ ...parts, maxBodyBytes, maxImageBytes });
     this.#grpc = new GrpcServer({ ...parts, maxMessageBytes });
+  }
+
+  /** Process ids of the workers that run now. */
+  get workerPids(): readonly number[] {
+    return this.#workers?.pids ?? [];
   }
 
   /** Opens all ports, or none: rejects with UNAVAILABLE. From here on the server is live and not ready. */
@@ -108,6 +121,7 @@ export class ModelServer {
   async #finish(): Promise<void> {
     await Promise.all([this.#rest.close(), this.#grpc.close(this.#service.idle())]);
     await this.#models.close();
+    await this.#workers?.close();
     this.#metricsServer.close();
   }
 
@@ -129,7 +143,27 @@ export class ModelServer {
   }
 
   readonly #openLcqSession: OpenSession = (path) =>
-    createLcqSession(path, { intraOpThreads: this.#config.threads });
+    this.#workers?.open(path) ?? createLcqSession(path, { intraOpThreads: this.#config.threads });
+
+  #workerPool(): WorkerPool {
+    const { workers, threads, workerTimeoutMs: runTimeoutMs } = this.#config;
+    return new WorkerPool(workers, {
+      command: { module: WORKER, args: [String(threads)], env: workerEnvironment() },
+      backOffMs: 100,
+      maxBackOffMs: 30_000,
+      runTimeoutMs,
+      onCrash: (crash) => {
+        this.#metrics.workerCrashed(crash.how);
+        this.#log.error(crash, 'a worker process ended');
+      },
+      onRestart: (restart) => {
+        this.#metrics.workerRestarted();
+        this.#log.info(restart, 'a worker process is back');
+      },
+      onReopenFailed: (modelPath, error) =>
+        this.#log.error({ err: error, modelPath }, error.message),
+    });
+  }
 
   async #poll(): Promise<void> {
     try {

@@ -64,11 +64,13 @@ export class DynamicBatcher<Item, Output> {
   readonly #idleListeners: (() => void)[] = [];
 
   constructor(policy: BatchingPolicy, work: BatchWork<Item, Output>, clock: Clock = systemClock) {
-    const { priorityLevels = 1, targetP99Ms } = policy;
+    const { priorityLevels = 1, latencyTargetMs } = policy;
     this.#policy = policy;
     this.#work = work;
     this.#clock = clock;
-    this.#adaptive = targetP99Ms ? new AdaptiveLimits(policy, targetP99Ms, clock) : undefined;
+    this.#adaptive = latencyTargetMs
+      ? new AdaptiveLimits(policy, latencyTargetMs, clock)
+      : undefined;
     this.#limits = this.#adaptive ?? policy;
     this.#queue = new WaitingLine(priorityLevels, () => this.#planDispatch());
     this.#outside = new WaitingLine(priorityLevels, () => this.#planDispatch());

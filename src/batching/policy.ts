@@ -26,7 +26,7 @@ export interface BatchingPolicy extends BatchingLimits {
   /** Queue timeout of a request that brings none, in ms; absent or 0: it waits as long as its caller does. */
   readonly defaultTimeoutMs?: number;
   /** Adaptive mode: 99 of 100 replies shall come within this time after they were queued, in ms. Absent: limits stand. */
-  readonly targetP99Ms?: number;
+  readonly latencyTargetMs?: number;
 }
 
 /** Why a batch was closed and run. */

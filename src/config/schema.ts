@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { cpuLimit } from './cpu-limit.js';
 
 /** Flags and environment variables are text; a number must be all of it. */
 const fromText = (value: unknown) =>
@@ -8,6 +8,12 @@ const fromText = (value: unknown) =>
 
 const integer = (min: number, max: number) => z.preprocess(fromText, z.int().min(min).max(max));
 const milliseconds = (max: number) => z.preprocess(fromText, z.number().min(0).max(max));
+const flag = z.preprocess(
+  (value) => (value === 'true' || value === 'false' ? value === 'true' : value),
+  z.boolean(),
+);
+/** Empty: none. */
+const file = z.string().default('');
 const port = () => integer(0, 65_535);
 
 const MEBIBYTE = 1 << 20;
@@ -59,9 +65,49 @@ export const configSchema = z.strictObject({
     .default(5)
     .describe('longest wait for requests that are still being decoded'),
   queueCapacity: integer(1, 1_000_000).default(256).describe('waiting requests of a model'),
-  maxBatchesInFlight: integer(1, 64).default(1).describe('batches of a model that run at once'),
+  maxBatchesInFlight: integer(1, 64)
+    .default(1)
+    .describe('batches that an instance of a model runs at once'),
+  whenFull: z
+    .enum(['reject', 'delay'])
+    .default('reject')
+    .describe('what a full queue does with one more request'),
+  defaultTimeoutMs: milliseconds(3_600_000)
+    .default(0)
+    .describe('longest wait in the queue of a request that brings no timeout; 0: no limit'),
+  latencyTargetMs: milliseconds(60_000)
+    .default(0)
+    .describe('p99 from queue to reply that batching holds by itself; 0: limits stand as set'),
 
-  threads: integer(1, 1024).default(availableParallelism()).describe('threads of a batch'),
+  threads: integer(1, 1024).default(cpuLimit()).describe('threads of a batch'),
+  workers: integer(0, 64)
+    .default(1)
+    .describe('processes that run the models; 0: in the process of the server'),
+  workerTimeoutMs: milliseconds(3_600_000)
+    .default(60_000)
+    .describe('longest run of a batch, after which its worker is restarted'),
+
+  tlsCert: file.describe('PEM file of the certificate chain of both ports; empty: no TLS'),
+  tlsKey: file.describe('PEM file of its private key'),
+  tlsClientCa: file.describe('PEM file of the authorities whose clients are let in (mutual TLS)'),
+  apiKeys: file.describe('JSON file of API keys; empty: callers need none'),
+  adminAccess: z
+    .enum(['key', 'open', 'off'])
+    .default('key')
+    .describe('who may use admin endpoints: keys of the role admin, everybody, nobody'),
+  rateLimit: milliseconds(1_000_000)
+    .default(0)
+    .describe('requests a second that one client may send; 0: no limit'),
+  rateBurst: integer(1, 1_000_000)
+    .default(100)
+    .describe('requests that it may send at once after a pause'),
+
+  accessLog: flag.default(false).describe('log every request'),
+  tritonMetrics: flag.default(false).describe("Triton's nv_inference_* metrics too"),
+  otlpEndpoint: z
+    .string()
+    .default('')
+    .describe('URL that traces are sent to (OTLP over HTTP); empty: no traces'),
   logLevel: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -80,7 +126,7 @@ export interface FieldDescription {
   readonly flag: string;
   readonly variable: string;
   readonly description: string;
-  readonly defaultValue: string | number;
+  readonly defaultValue: string | number | boolean;
 }
 
 /** All fields, in the order of the schema. */
@@ -92,7 +138,7 @@ export const CONFIG_FIELDS: readonly FieldDescription[] = Object.entries(configS
       flag: `--${words.join('-').toLowerCase()}`,
       variable: `LCQ_${words.join('_').toUpperCase()}`,
       description: schema.description ?? '',
-      defaultValue: schema.parse(undefined) as string | number,
+      defaultValue: schema.parse(undefined) as string | number | boolean,
     };
   },
 );

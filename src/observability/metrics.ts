@@ -73,6 +73,18 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly #workerCrashes = new Counter({
+    name: 'lcq_worker_crashes_total',
+    help: 'Worker processes that ended unasked, by signal or exit status.',
+    labelNames: ['reason'],
+    registers: [this.registry],
+  });
+  readonly #workerRestarts = new Counter({
+    name: 'lcq_worker_restarts_total',
+    help: 'Worker processes that came back with their models.',
+    registers: [this.registry],
+  });
+
   constructor() {
     const queues = this.#queues;
     new Gauge({
@@ -81,6 +93,7 @@ export class Metrics {
       labelNames: MODEL,
       registers: [this.registry],
       collect() {
+        this.reset();
         for (const [labels, depth] of queues) this.set({ ...labels }, depth());
       },
     });
@@ -105,8 +118,20 @@ export class Metrics {
     this.#loadSeconds.set({ ...labels }, milliseconds / 1000);
   }
 
-  /** From now on `lcq_queue_depth` reports `depth()`. */
+  workerCrashed(reason: string | number): void {
+    this.#workerCrashes.inc({ reason });
+  }
+
+  workerRestarted(): void {
+    this.#workerRestarts.inc();
+  }
+
+  /** From now on `lcq_queue_depth` reports `depth()`, until `forgetQueue` with the same object. */
   watchQueue(labels: ModelLabels, depth: () => number): void {
     this.#queues.set(labels, depth);
+  }
+
+  forgetQueue(labels: ModelLabels): void {
+    this.#queues.delete(labels);
   }
 }

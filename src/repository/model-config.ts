@@ -25,7 +25,7 @@ const batching = z
     priorityLevels: z.int().min(1).max(16).exactOptional(),
     defaultPriority: z.int().min(1).max(16).exactOptional(),
     defaultTimeoutMs: z.number().min(0).max(3_600_000).exactOptional(),
-    targetP99Ms: z.number().min(1).max(60_000).exactOptional(),
+    latencyTargetMs: z.number().min(1).max(60_000).exactOptional(),
   })
   .refine(({ priorityLevels = 1, defaultPriority = 1 }) => defaultPriority <= priorityLevels, {
     path: ['defaultPriority'],

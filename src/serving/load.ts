@@ -9,6 +9,7 @@ import type { ModelDefinition } from '../repository/repository.js';
 import type { ModelSession } from '../runtime/session.js';
 import { detectionDecoder } from '../vision/detector.js';
 import { Servable, type ServableOptions } from './servable.js';
+import { openInstances } from './session-pool.js';
 
 /** Opens the session of an ONNX file. */
 export type OpenSession = (modelPath: string) => Promise<ModelSession>;
@@ -40,7 +41,8 @@ async function openServable(
   const { name, version } = definition;
   let session: ModelSession | undefined;
   try {
-    session = await openSession(definition.modelPath);
+    const open = () => openSession(definition.modelPath);
+    session = await openInstances(open, definition.config.instances);
     checkSession(definition, session);
     const servable = new Servable(definition, session, options);
     await servable.warmUp();

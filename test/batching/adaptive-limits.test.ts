@@ -59,10 +59,10 @@ interface Outcome {
  * Twenty seconds of a model that takes 4 ms and 1 ms for each row, under `rate` requests a second at regular times;
  * judged by the last ten.
  */
-async function simulate(rate: number, targetP99Ms: number | undefined): Promise<Outcome> {
+async function simulate(rate: number, latencyTargetMs: number | undefined): Promise<Outcome> {
   const clock = new ManualClock();
   const batcher = new DynamicBatcher<number, number>(
-    { ...CEILINGS, maxBatchesInFlight: 1, ...(targetP99Ms ? { targetP99Ms } : {}) },
+    { ...CEILINGS, maxBatchesInFlight: 1, ...(latencyTargetMs ? { latencyTargetMs } : {}) },
     {
       size: () => 1,
       run: (items) => new Promise((resolve) => clock.after(4 + items.length, () => resolve(items))),

@@ -1,54 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { configSchema } from '../../src/config/schema.js';
 import { ModelServer } from '../../src/main.js';
 import { createLogger } from '../../src/observability/logger.js';
-import { encodeModel } from '../../src/onnx/serde.js';
 import { createLcqSession } from '../../src/runtime/lcq-session.js';
 import type { Prediction } from '../../src/serving/classification.js';
-import { cifarResNet } from '../../src/training/networks/resnet.js';
 import { GrpcClient, rest, solidImage, TEST_SETTINGS } from './server-under-test.js';
-
-const LABELS = ['one', 'two', 'three', 'four'];
-
-/** An untrained ResNet-8 for 16 x 16 pictures: its answers mean nothing, but they are exact. */
-function untrainedNetwork(): Uint8Array {
-  return encodeModel({
-    irVersion: 10,
-    producer: 'test',
-    opsets: { '': 21 },
-    graph: cifarResNet(8, LABELS.length, 16, 1),
-    functions: [],
-    metadata: {},
-  });
-}
-
-async function withRepository<T>(use: (root: string, modelPath: string) => Promise<T>): Promise<T> {
-  const root = await mkdtemp(join(tmpdir(), 'lcq-repository-'));
-  try {
-    const modelPath = join(root, 'net', '1', 'model.onnx');
-    await mkdir(join(root, 'net', '1'), { recursive: true });
-    await writeFile(modelPath, untrainedNetwork());
-    await writeFile(join(root, 'net', 'labels.txt'), LABELS.join('\n'));
-    const config = {
-      task: 'classification',
-      input: { name: 'image', layout: 'NHWC', width: 16, height: 16 },
-      output: { name: 'logits', activation: 'softmax' },
-      labels: 'labels.txt',
-      maxBatchSize: 8,
-    };
-    await writeFile(join(root, 'net', 'config.json'), JSON.stringify(config));
-    return await use(root, modelPath);
-  } finally {
-    await rm(root, { recursive: true });
-  }
-}
+import { LABELS, withUntrainedNetwork } from './untrained-network.js';
 
 test('the real runtime behind the server: both transports give what the session gives', () =>
-  withRepository(async (modelRepository, modelPath) => {
+  withUntrainedNetwork(async (modelRepository, modelPath) => {
     const config = configSchema.parse({ ...TEST_SETTINGS, modelRepository });
     const server = new ModelServer(config, { log: createLogger('silent') });
     const ports = await server.listen();

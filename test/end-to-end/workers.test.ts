@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { configSchema } from '../../src/config/schema.js';
+import { ModelServer } from '../../src/main.js';
+import { createLogger } from '../../src/observability/logger.js';
+import { rest, TEST_SETTINGS } from './server-under-test.js';
+import { withUntrainedNetwork } from './untrained-network.js';
+
+test('kill -9 of a worker under load: coded errors until it is back, and no wrong answer', () =>
+  withUntrainedNetwork(async (modelRepository) => {
+    const config = configSchema.parse({ ...TEST_SETTINGS, modelRepository, workers: 1 });
+    const server = new ModelServer(config, { log: createLogger('silent') });
+    const ports = await server.listen();
+    const url = `http://127.0.0.1:${ports.http}/v2/models/net/infer`;
+    const ask = async (value: number) => {
+      const data = Array.from({ length: 768 }, (_, i) => (i * value) % 256);
+      const inputs = [{ name: 'image', datatype: 'UINT8', shape: [1, 16, 16, 3], data }];
+      const { status, json } = await rest(url, JSON.stringify({ inputs }));
+      if (status === 200) return JSON.stringify(json.outputs[0].data);
+      assert.deepEqual([status, json.code], [503, 'UNAVAILABLE'], json.error);
+      return 'refused';
+    };
+    try {
+      await server.load();
+      const expected = [await ask(0), await ask(1), await ask(2)];
+      assert.equal(new Set(expected).size, 3);
+      const [pid] = server.workerPids;
+      const deadline = performance.now() + 20_000;
+      let [refused, answered, killed] = [0, 0, false];
+      while (refused === 0 || answered < 30) {
+        assert.ok(performance.now() < deadline, `${refused} refused, ${answered} answered`);
+        const answers = Promise.all([0, 1, 2].map(ask));
+        if (!killed) process.kill(pid, 'SIGKILL');
+        killed = true;
+        (await answers).forEach((answer, i) => {
+          if (answer === 'refused') refused += 1;
+          else assert.equal(answer, expected[i]);
+          if (answer !== 'refused' && refused > 0) answered += 1;
+        });
+        await setTimeout(10);
+      }
+      assert.notDeepEqual(server.workerPids, [pid]);
+      const text = await (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text();
+      assert.match(text, /^lcq_worker_crashes_total\{reason="SIGKILL"\} 1$/m);
+      assert.match(text, /^lcq_worker_restarts_total 1$/m);
+    } finally {
+      await server.close();
+    }
+    assert.deepEqual(server.workerPids, []);
+  }));
