@@ -105,6 +105,46 @@ const layers: Readonly<Record<string, ConvChoice>> = {
     inputZeroPoint: 7,
   },
   '3 bits, depthwise': { weightBits: 3, group: 19, depth: 1, channelsPerGroup: 1 },
+  '4 bits, depthwise, several blocks, zero point': {
+    weightBits: 4,
+    group: 149,
+    depth: 1,
+    channelsPerGroup: 1,
+    size: [11, 19],
+    inputLevelCount: 16,
+    inputZeroPoint: 63,
+  },
+  '8 bits, depthwise, 64 channels, stride 2': {
+    weightBits: 8,
+    group: 64,
+    depth: 1,
+    channelsPerGroup: 1,
+    strides: [2, 2],
+    kernel: [5, 5],
+    pads: [2, 2, 2, 2],
+    size: [20, 9],
+    inputLevelCount: 256,
+    batch: 2,
+  },
+  '4 bits, depthwise, dilations, pads wider than the image': {
+    weightBits: 4,
+    group: 33,
+    depth: 1,
+    channelsPerGroup: 1,
+    dilations: [2, 3],
+    strides: [1, 3],
+    pads: [7, 6, 9, 11],
+    size: [5, 6],
+    inputLevelCount: 16,
+  },
+  '8 bits, depthwise, all-maximal rows': {
+    weightBits: 8,
+    group: 70,
+    depth: 1,
+    channelsPerGroup: 1,
+    inputLevelCount: 256,
+    extreme: true,
+  },
   '2 bits, all-maximal rows': {
     weightBits: 2,
     depth: 64,
@@ -272,7 +312,7 @@ for (const { name: set, kernels } of sets) {
     }
 
     test('every convolution kernel of the set was used', () => {
-      const convolutions = kernels.filter((kernel) => kernel.startsWith('conv_'));
+      const convolutions = kernels.filter((kernel) => /^(conv|depthwise)_/.test(kernel));
       for (const kernel of convolutions) assert.ok(used.has(kernel), kernel);
     });
   });
@@ -280,10 +320,11 @@ for (const { name: set, kernels } of sets) {
 
 function randomLayer(next: (low: number, high: number) => number): ConvLayer {
   const weightBits = ([2, 3, 4, 8] as const)[next(0, 3)];
-  const group = next(0, 3) === 0 ? next(2, 3) : 1;
+  const depthwise = next(0, 4) === 0;
+  const group = depthwise ? next(1, 150) : next(0, 3) === 0 ? next(2, 3) : 1;
   const kernel = [next(1, 4), next(1, 4)] as const;
   const pads = [next(0, 3), next(0, 3), next(0, 3), next(0, 3)] as const;
-  const channelsPerGroup = next(1, 40);
+  const channelsPerGroup = depthwise ? 1 : next(1, 40);
   const residualOffset = next(0, group * channelsPerGroup - 1);
   return randomConvLayer(
     {
@@ -294,7 +335,7 @@ function randomLayer(next: (low: number, high: number) => number): ConvLayer {
       channelsPerGroup,
       residualOffset,
       size: [next(7, 11), next(7, 11)],
-      depth: next(1, 40),
+      depth: depthwise ? 1 : next(1, 40),
       strides: [next(1, 3), next(1, 3)],
       dilations: [next(1, 2), next(1, 2)],
       inputLevelCount: [4, 8, 16, 256][next(0, 3)],

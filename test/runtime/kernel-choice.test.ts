@@ -18,8 +18,10 @@ async function kernelOf(model: Uint8Array, kernels?: string): Promise<string> {
 describe('kernels', () => {
   test('are listed by instruction set, the scalar ones always there', () => {
     assert.equal(available[0].name, 'scalar');
+    const names = available.map(({ name }) => name).join('|');
     for (const { name, kernels } of available) {
-      for (const kernel of kernels) assert.match(kernel, new RegExp(`_${name}$`));
+      assert.match(kernels[0], new RegExp(`_${name}$`));
+      for (const kernel of kernels) assert.match(kernel, new RegExp(`_(${names})$`));
     }
   });
 
@@ -54,10 +56,17 @@ describe('kernels', () => {
     });
   });
 
-  test('leave depthwise convolutions to the scalar kernel', async () => {
+  test('of their own are for depthwise convolutions', async () => {
     const depthwise = convModel({ weightBits: 2, group: 6, depth: 1, channelsPerGroup: 1 });
+    for (const { name } of available.filter((set) => set.name !== 'scalar')) {
+      assert.match(await kernelOf(depthwise.bytes, name), /^depthwise_/);
+    }
+  });
+
+  test('leave groups of a few channels to the scalar kernel', async () => {
+    const groups = convModel({ weightBits: 2, group: 6, depth: 1, channelsPerGroup: 2 });
     for (const { name } of available) {
-      assert.equal(await kernelOf(depthwise.bytes, name), 'conv_u8s8_1x1_scalar');
+      assert.equal(await kernelOf(groups.bytes, name), 'conv_u8s8_1x1_scalar');
     }
   });
 });

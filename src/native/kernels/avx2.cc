@@ -183,16 +183,17 @@ void finish_real(const Sums& sums, const float* scale, const float* bias, float*
   }
 }
 
-constexpr TileOps kTileOps = {map16, unpack<2>, unpack<4>, count_codes, finish_stream, finish_real};
-
 }  // namespace
+
+const TileOps tile_ops_avx2 = {map16,       unpack<2>,     unpack<4>,
+                               count_codes, finish_stream, finish_real};
 
 const PanelKernel conv_u8s8_4x16_avx2 = {
     "conv_u8s8_4x16_avx2", kRows, kColumns, kLanes, PairSums::kDepth, 1, PairSums::kWeightSize,
-    INT16_MAX / 2, multiply<PairSums>, &kTileOps};
+    INT16_MAX / 2, multiply<PairSums>, &tile_ops_avx2};
 
 const PanelKernel conv_u8s16_4x16_avx2 = {
     "conv_u8s16_4x16_avx2", kRows, kColumns, kLanes, Exact::kDepth, 1, Exact::kWeightSize,
-    0, multiply<Exact>, &kTileOps};
+    0, multiply<Exact>, &tile_ops_avx2};
 
 }  // namespace lcq::kernels

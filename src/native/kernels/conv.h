@@ -92,10 +92,10 @@ class Conv {
   virtual ~Conv() = default;
   /// Names the types, the tile (pixels x output channels) and the instruction set.
   virtual const char* name() const = 0;
-  /// Bytes of working memory, aligned to 64, that each task needs.
-  virtual size_t scratch_bytes() const = 0;
+  /// Bytes of working memory, aligned to 64, that each task of a call needs.
+  virtual size_t scratch_bytes(const ConvCall& call) const = 0;
   /// Into how many tasks to divide a call, where `wanted` would keep all threads busy.
-  virtual size_t tasks(int64_t pixels, size_t wanted) const = 0;
+  virtual size_t tasks(const ConvCall& call, size_t wanted) const = 0;
   /// Computes task `task` of `tasks`; together they compute all outputs. Does not throw.
   virtual void run(const ConvCall& call, size_t task, size_t tasks, std::byte* scratch) const = 0;
 };

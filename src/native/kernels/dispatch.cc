@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "cpu_features.h"
+#include "depthwise_conv.h"
 #include "panel_conv.h"
 #include "scalar.h"
 
@@ -11,14 +12,23 @@ namespace lcq::kernels {
 
 namespace {
 
-/// The kernels of an instruction set, the preferred first.
-std::vector<const PanelKernel*> panel_kernels([[maybe_unused]] Isa isa) {
+/// The kernels of an instruction set.
+struct KernelSet {
+  std::vector<const PanelKernel*> panel;  // the preferred first
+  const DepthwiseKernel* depthwise = nullptr;
+};
+
+KernelSet kernel_set([[maybe_unused]] Isa isa) {
 #if defined(LCQ_AMX)
-  if (isa == Isa::kAmx) return {&conv_u8s8_32x32_amx};
+  if (isa == Isa::kAmx) return {{&conv_u8s8_32x32_amx}, &depthwise_u8s8_8x64_avx512vnni};
 #endif
 #if defined(LCQ_X86_64)
-  if (isa == Isa::kAvx512Vnni) return {&conv_u8s8_8x32_avx512vnni};
-  if (isa == Isa::kAvx2) return {&conv_u8s8_4x16_avx2, &conv_u8s16_4x16_avx2};
+  if (isa == Isa::kAvx512Vnni) {
+    return {{&conv_u8s8_8x32_avx512vnni}, &depthwise_u8s8_8x64_avx512vnni};
+  }
+  if (isa == Isa::kAvx2) {
+    return {{&conv_u8s8_4x16_avx2, &conv_u8s16_4x16_avx2}, &depthwise_u8s16_8x16_avx2};
+  }
 #endif
   return {};
 }
@@ -34,7 +44,9 @@ std::vector<IsaInfo> describe() {
       {Isa::kAmx, "amx", cpu.amx, {}},
   };
   for (IsaInfo& info : infos) {
-    for (const PanelKernel* kernel : panel_kernels(info.isa)) info.kernels.push_back(kernel->name);
+    const KernelSet set = kernel_set(info.isa);
+    for (const PanelKernel* kernel : set.panel) info.kernels.push_back(kernel->name);
+    if (set.depthwise != nullptr) info.kernels.push_back(set.depthwise->name);
     info.available = info.available && !info.kernels.empty();
   }
   return infos;
@@ -68,7 +80,11 @@ Isa choose_isa(std::string_view name) {
 }
 
 std::unique_ptr<Conv> make_conv(const ConvLayer& layer, Isa isa) {
-  for (const PanelKernel* kernel : panel_kernels(isa)) {
+  const KernelSet set = kernel_set(isa);
+  if (set.depthwise != nullptr && is_depthwise(layer)) {
+    return make_depthwise_conv(layer, *set.depthwise);
+  }
+  for (const PanelKernel* kernel : set.panel) {
     if (takes(*kernel, layer)) return make_panel_conv(layer, *kernel);
   }
   return make_scalar_conv(layer);

@@ -39,14 +39,14 @@ class PanelConv final : public Conv {
 
   const char* name() const override { return kernel_.name; }
 
-  size_t scratch_bytes() const override {
+  size_t scratch_bytes(const ConvCall&) const override {
     const size_t unpacked = resident_ ? resident_bytes() * blocks_.size()
                                       : unpacked_bytes(weights_, kernel_, weights_.chunk_steps);
     return acc_bytes() + strip_ * panel_.stride() + unpacked;
   }
 
-  size_t tasks(int64_t pixels, size_t wanted) const override {
-    return std::min(wanted, strips(pixels) * shares(pixels, wanted));
+  size_t tasks(const ConvCall& call, size_t wanted) const override {
+    return std::min(wanted, strips(call.pixels) * shares(call.pixels, wanted));
   }
 
   void run(const ConvCall& call, size_t task, size_t tasks, std::byte* scratch) const override {

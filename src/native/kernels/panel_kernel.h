@@ -88,6 +88,7 @@ extern const PanelKernel conv_u8s16_4x16_avx2;
 extern const PanelKernel conv_u8s8_8x32_avx512vnni;
 extern const PanelKernel conv_u8s8_32x32_amx;
 
+extern const TileOps tile_ops_avx2;
 extern const TileOps tile_ops_avx512;
 
 }  // namespace lcq::kernels

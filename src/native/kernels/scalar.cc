@@ -36,10 +36,10 @@ class ScalarConv final : public Conv {
   explicit ScalarConv(const ConvLayer& layer) : layer_(layer) {}
 
   const char* name() const override { return "conv_u8s8_1x1_scalar"; }
-  size_t scratch_bytes() const override { return 0; }
+  size_t scratch_bytes(const ConvCall&) const override { return 0; }
 
-  size_t tasks(int64_t pixels, size_t wanted) const override {
-    return std::min<int64_t>(wanted, pixels);
+  size_t tasks(const ConvCall& call, size_t wanted) const override {
+    return std::min<int64_t>(wanted, call.pixels);
   }
 
   void run(const ConvCall& call, size_t task, size_t tasks, std::byte*) const override {

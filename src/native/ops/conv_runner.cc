@@ -30,8 +30,8 @@ void ConvRunner::check_codes(const uint8_t* codes, size_t count) const {
 }
 
 void ConvRunner::run(const ort::RunContext& context, const kernels::ConvCall& call) const {
-  const size_t tasks = conv_->tasks(call.pixels, pieces_);
-  const size_t scratch = (conv_->scratch_bytes() + 63) / 64 * 64;
+  const size_t tasks = conv_->tasks(call, pieces_);
+  const size_t scratch = (conv_->scratch_bytes(call) + 63) / 64 * 64;
   const kernels::AlignedBuffer memory = kernels::make_aligned_buffer(scratch * tasks);
   context.parallel_for(tasks, [&](size_t task) {
     conv_->run(call, task, tasks, memory.get() + task * scratch);
