@@ -6,13 +6,17 @@ export const ERROR_CODES = {
   TOO_LARGE: { grpc: 8, http: 413 },
   /** The body is of a media type that the endpoint does not read. */
   UNSUPPORTED_MEDIA_TYPE: { grpc: 3, http: 415 },
+  /** No API key, or one that we do not know. */
+  UNAUTHENTICATED: { grpc: 16, http: 401 },
+  /** Known, and not allowed to do this. */
+  PERMISSION_DENIED: { grpc: 7, http: 403 },
   /** No such model, version, path or file. */
   NOT_FOUND: { grpc: 5, http: 404 },
   /** The path exists, the verb does not. */
   METHOD_NOT_ALLOWED: { grpc: 12, http: 405 },
   /** The model file uses something that this build cannot run; names the node and op. */
   UNSUPPORTED: { grpc: 12, http: 501 },
-  /** A queue is full. */
+  /** A queue is full, or the caller's rate limit exceeded. */
   RESOURCE_EXHAUSTED: { grpc: 8, http: 429 },
   /** The caller's deadline passed or it went away. */
   DEADLINE_EXCEEDED: { grpc: 4, http: 504 },

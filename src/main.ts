@@ -11,6 +11,7 @@ import { ModelRegistry } from './repository/registry.js';
 import { ModelRepository } from './repository/repository.js';
 import { RepositoryPoller } from './repository/repository-poller.js';
 import { createLcqSession } from './runtime/lcq-session.js';
+import { Security } from './security/security.js';
 import { loadServable, type OpenSession } from './serving/load.js';
 import { ModelControl } from './serving/model-control.js';
 import type { Servable } from './serving/servable.js';
@@ -45,6 +46,7 @@ export class ModelServer {
   readonly #models: ModelManager<Servable>;
   readonly #poller: RepositoryPoller;
   readonly #service: InferenceService;
+  readonly #security: Security;
   readonly #metricsServer: MetricsServer;
   readonly #rest: RestServer;
   readonly #grpc: GrpcServer;
@@ -57,7 +59,10 @@ export class ModelServer {
     this.#poller = new RepositoryPoller(() => this.#poll(), config.pollIntervalMs);
     this.#service = new InferenceService(this.#registry, packageVersion());
     const models = new ModelControl(this.#models, config.modelControl);
-    const parts = { service: this.#service, models, metrics: this.#metrics, log: this.#log };
+    this.#security = this.#openSecurity();
+    const { access, tls } = this.#security;
+    const observed = { metrics: this.#metrics, log: this.#log };
+    const parts = { service: this.#service, models, ...observed, access, tls };
     const { maxBodyBytes, maxImageBytes, maxGrpcMessageBytes: maxMessageBytes } = config;
     this.#metricsServer = new MetricsServer(this.#metrics);
     this.#rest = new RestServer({ ...parts, maxBodyBytes, maxImageBytes });
@@ -122,7 +127,19 @@ export class ModelServer {
     await Promise.all([this.#rest.close(), this.#grpc.close(this.#service.idle())]);
     await this.#models.close();
     await this.#workers?.close();
+    this.#security.close();
     this.#metricsServer.close();
+  }
+
+  #openSecurity(): Security {
+    return new Security(this.#config, {
+      onTls: (material) => {
+        this.#rest.setTls(material);
+        this.#grpc.setTls(material);
+      },
+      onReload: (what) => this.#log.info(`${what} read anew`),
+      onError: (error) => this.#log.error({ err: error }, error.message),
+    });
   }
 
   #modelManager(openSession: OpenSession = this.#openLcqSession): ModelManager<Servable> {

@@ -92,9 +92,12 @@ export const configSchema = z.strictObject({
   tlsClientCa: file.describe('PEM file of the authorities whose clients are let in (mutual TLS)'),
   apiKeys: file.describe('JSON file of API keys; empty: callers need none'),
   adminAccess: z
-    .enum(['key', 'open', 'off'])
+    .enum(['key', 'off'])
     .default('key')
-    .describe('who may use admin endpoints: keys of the role admin, everybody, nobody'),
+    .describe('who may use admin endpoints: where there are keys those of the role admin; nobody'),
+  reloadIntervalMs: milliseconds(86_400_000)
+    .default(5000)
+    .describe('pause between looks at the files of certificates and keys'),
   rateLimit: milliseconds(1_000_000)
     .default(0)
     .describe('requests a second that one client may send; 0: no limit'),

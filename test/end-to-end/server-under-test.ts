@@ -99,20 +99,25 @@ export class GrpcClient {
   readonly #service: grpc.ServiceDefinition;
   readonly #client: grpc.Client;
 
-  constructor(service: string, port: number) {
+  constructor(service: string, port: number, credentials = grpc.credentials.createInsecure()) {
     this.#service = definition[service] as unknown as grpc.ServiceDefinition;
-    this.#client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
+    this.#client = new grpc.Client(`127.0.0.1:${port}`, credentials, {
       'grpc.max_receive_message_length': -1,
     });
   }
 
   /** Resolves to the response; rejects with a grpc.ServiceError. */
-  // biome-ignore lint/suspicious/noExplicitAny: responses have no types here, tests say what they expect
-  call(method: string, request: object, options: grpc.CallOptions = {}): Promise<any> {
+  call(
+    method: string,
+    request: object,
+    options: grpc.CallOptions = {},
+    metadata = new grpc.Metadata(),
+    // biome-ignore lint/suspicious/noExplicitAny: responses have no types here, tests say what they expect
+  ): Promise<any> {
     return new Promise((resolve, reject) => {
-      this.start(method, request, options, (error, response) =>
-        error === null ? resolve(response) : reject(error),
-      );
+      const done = (error: grpc.ServiceError | null, response: unknown) =>
+        error === null ? resolve(response) : reject(error);
+      this.start(method, request, options, done, metadata);
     });
   }
 
@@ -122,6 +127,7 @@ export class GrpcClient {
     request: object,
     options: grpc.CallOptions,
     callback: grpc.requestCallback<unknown>,
+    metadata = new grpc.Metadata(),
   ): grpc.ClientUnaryCall {
     const { path, requestSerialize, responseDeserialize } = this.#service[method];
     return this.#client.makeUnaryRequest(
@@ -129,7 +135,7 @@ export class GrpcClient {
       requestSerialize,
       responseDeserialize,
       request,
-      new grpc.Metadata(),
+      metadata,
       options,
       callback,
     );

@@ -3,6 +3,10 @@ import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { LcqError } from '../../errors.js';
+import type { AccessControl } from '../../security/access-control.js';
+import type { TlsMaterial } from '../../security/tls-material.js';
+import { accessInterceptor } from './access.js';
+import { ReloadableCredentials } from './credentials.js';
 import {
   INFERENCE_SERVICE,
   packageDefinition,
@@ -15,6 +19,9 @@ import { visionService } from './vision-service.js';
 
 export interface GrpcOptions extends GrpcContext {
   readonly maxMessageBytes: number;
+  readonly access: AccessControl;
+  /** Undefined: plain connections. */
+  readonly tls: TlsMaterial | undefined;
 }
 
 /** How long an orderly shutdown may take once nothing is in flight: an open Health/Watch stream never ends by itself. */
@@ -26,10 +33,13 @@ setLogVerbosity(logVerbosity.NONE);
 /** The gRPC server: both inference services, health and reflection. */
 export class GrpcServer {
   readonly #server: Server;
+  readonly #credentials: ReloadableCredentials | undefined;
   readonly #health = new HealthImplementation();
 
   constructor(options: GrpcOptions) {
+    this.#credentials = options.tls && new ReloadableCredentials(options.tls);
     this.#server = new Server({
+      interceptors: [accessInterceptor(options.access)],
       'grpc.max_receive_message_length': options.maxMessageBytes,
       'grpc.max_send_message_length': options.maxMessageBytes,
     });
@@ -50,12 +60,18 @@ export class GrpcServer {
   /** Resolves to the port. Rejects with UNAVAILABLE if it cannot be had. */
   listen(host: string, port: number): Promise<number> {
     const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const credentials = this.#credentials ?? ServerCredentials.createInsecure();
     return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (cause, bound) => {
+      this.#server.bindAsync(address, credentials, (cause, bound) => {
         if (cause === null) resolve(bound);
         else reject(new LcqError('UNAVAILABLE', `cannot listen on ${address}`, { cause }));
       });
     });
+  }
+
+  /** Takes other certificates for the connections from now on; only where there were some from the start. */
+  setTls(material: TlsMaterial): void {
+    this.#credentials?.replace(material);
   }
 
   /**

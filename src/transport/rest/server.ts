@@ -1,4 +1,5 @@
 import type { AddressInfo, Socket } from 'node:net';
+import type { Server as TlsServer } from 'node:tls';
 import fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -8,9 +9,12 @@ import fastify, {
 import { ERROR_CODES, LcqError } from '../../errors.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics } from '../../observability/metrics.js';
+import type { AccessControl } from '../../security/access-control.js';
+import type { TlsMaterial } from '../../security/tls-material.js';
 import type { ModelReference } from '../../serving/model-reference.js';
 import type { InferenceService } from '../../serving/service.js';
 import { publicError } from '../public-error.js';
+import { guardRoutes } from './access.js';
 import { classifyRoutes } from './classify.js';
 import { sendJson } from './endpoint.js';
 import { openInferenceRoutes } from './open-inference.js';
@@ -25,6 +29,9 @@ export interface RestOptions {
   readonly service: InferenceService;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly access: AccessControl;
+  /** Undefined: plain connections. */
+  readonly tls: TlsMaterial | undefined;
   readonly maxBodyBytes: number;
   readonly maxImageBytes: number;
 }
@@ -39,15 +46,17 @@ declare module 'fastify' {
 /** The REST server: classification, and the core of the Open Inference Protocol. */
 export class RestServer {
   readonly #app: FastifyInstance;
-  /** Connections that have not sent a request yet. */
-  readonly #silent = new Set<Socket>();
+  /** Connections that have not sent a request yet, by the other end: with TLS a request's socket is not the connection's. */
+  readonly #silent = new Map<string, Socket>();
 
   constructor(options: RestOptions) {
     this.#app = fastify({
       bodyLimit: options.maxBodyBytes,
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-      http: { headersTimeout: HEADERS_TIMEOUT_MS },
+      ...(options.tls === undefined
+        ? { http: { headersTimeout: HEADERS_TIMEOUT_MS } }
+        : { https: tlsOptions(options.tls) }),
       // While closing, requests on open connections are still answered; the replies say `connection: close`.
       return503OnClosing: false,
       routerOptions: { maxParamLength: 256 },
@@ -56,16 +65,18 @@ export class RestServer {
     });
     readBodiesAsBytes(this.#app);
     observeRequests(this.#app, options);
+    guardRoutes(this.#app, options.access);
     this.#app.addHook('onSend', async (_request, reply) => {
       // A kept-alive connection would outlive the drain.
       if (options.service.state === 'draining') reply.header('connection', 'close');
     });
     handleErrors(this.#app, options.log);
     this.#app.server.on('connection', (socket) => {
-      this.#silent.add(socket);
-      socket.once('close', () => this.#silent.delete(socket));
+      const peer = peerOf(socket);
+      this.#silent.set(peer, socket);
+      socket.once('close', () => this.#silent.delete(peer));
     });
-    this.#app.server.on('request', ({ socket }) => this.#silent.delete(socket));
+    this.#app.server.on('request', ({ socket }) => this.#silent.delete(peerOf(socket)));
     this.#app.register(classifyRoutes, options);
     this.#app.register(openInferenceRoutes, options);
   }
@@ -80,11 +91,16 @@ export class RestServer {
     return (this.#app.server.address() as AddressInfo).port;
   }
 
+  /** Takes other certificates for the connections from now on; only where there were some from the start. */
+  setTls(material: TlsMaterial): void {
+    (this.#app.server as unknown as TlsServer).setSecureContext({ ...material });
+  }
+
   /** Accepts no new connections and resolves when the open requests are answered. */
   async close(): Promise<void> {
     const closed = this.#app.close();
     // Pools open connections ahead of need; node:http waits for these as if they were busy.
-    for (const socket of this.#silent) socket.destroy();
+    for (const socket of this.#silent.values()) socket.destroy();
     await closed;
   }
 
@@ -93,6 +109,15 @@ export class RestServer {
     this.#app.server.closeAllConnections();
   }
 }
+
+const peerOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`;
+
+const tlsOptions = (material: TlsMaterial) => ({
+  ...material,
+  requestCert: material.ca !== undefined,
+  handshakeTimeout: HEADERS_TIMEOUT_MS,
+  headersTimeout: HEADERS_TIMEOUT_MS,
+});
 
 /** Bodies are bytes until a handler knows better: clients send tensors and pictures under any type, or none. */
 function readBodiesAsBytes(app: FastifyInstance): void {
