@@ -34,6 +34,7 @@ export interface ContestRow {
   /** Milliseconds of an image. */
   readonly median: number;
   readonly least: number;
+  readonly processor: number;
   /** Speed over the other forms in the same rounds, by medians. */
   readonly overFp32: number | undefined;
   readonly overInt8: number | undefined;
@@ -132,7 +133,7 @@ async function measureSpeed(
     const medianOf = (form: Form) =>
       results[sessions.findIndex(([other]) => other === form)]?.median;
     for (const [i, [form, session]] of sessions.entries()) {
-      const { median, least } = results[i];
+      const { median, least, processor } = results[i];
       const over = (other: Form) => {
         const time = medianOf(other);
         return time === undefined ? undefined : time / median;
@@ -144,6 +145,7 @@ async function measureSpeed(
         batch,
         median: median / batch,
         least: least / batch,
+        processor: processor / batch,
         overFp32: over('fp32'),
         overInt8: over('int8'),
         gmacs: (macsOf(network) * batch) / median / 1e6,

@@ -103,6 +103,7 @@ function speedRow({ network, form, threads, batch, ...figures }: ContestRow) {
     batch,
     'ms/image': figures.median.toFixed(2),
     least: figures.least.toFixed(2),
+    processor: figures.processor.toFixed(2),
     'x fp32': ratio(figures.overFp32),
     'x int8': ratio(figures.overInt8),
     'GMAC/s': figures.gmacs.toFixed(0),
