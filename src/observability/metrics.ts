@@ -9,7 +9,7 @@ export interface ModelLabels {
 export const UNKNOWN_MODEL: ModelLabels = { model: '_unknown', version: '_unknown' };
 
 export type Protocol = 'rest' | 'grpc';
-export type Operation = 'classify' | 'infer';
+export type Operation = 'classify' | 'detect' | 'infer';
 /** Parts of a request's time: waiting for a batch, decoding and packing, running, ranking. */
 export type Phase = 'queue' | 'preprocess' | 'infer' | 'postprocess';
 

@@ -44,14 +44,30 @@ test('a multipart form with the file field image is the same', () =>
     ]);
   }));
 
-test('a form without the field, or with two files, is refused', () =>
+test('several pictures in a form are answered in their order', () =>
+  withServer(async ({ url, session }) => {
+    const form = new FormData();
+    for (const colour of [RED, BLUE, RED])
+      form.append('image', new Blob([await solidImage(colour)]));
+    const { json } = await rest(`${url}/v1/models/colours:classify?topK=1`, form);
+    assert.deepEqual(
+      json.results.map(
+        (result: { predictions: { label: string }[] }) => result.predictions[0].label,
+      ),
+      ['red', 'blue', 'red'],
+    );
+    const rows = session.batches.reduce((sum, size) => sum + size, 0);
+    assert.equal(rows, 3);
+  }));
+
+test('a form without the field, or with too many files, is refused', () =>
   withServer(async ({ url }) => {
-    for (const names of [['picture'], [], ['image', 'image']]) {
+    for (const names of [['picture'], [], Array(33).fill('image')]) {
       const form = new FormData();
       form.append('text', 'x');
       for (const name of names) form.append(name, new Blob([await solidImage(RED)]), 'photo.png');
       const { json } = await rest(`${url}/v1/models/colours:classify`, form);
-      assert.equal(json.code, names.length === 2 ? 'TOO_LARGE' : 'INVALID_ARGUMENT');
+      assert.equal(json.code, names.length > 1 ? 'TOO_LARGE' : 'INVALID_ARGUMENT');
     }
   }));
 

@@ -141,6 +141,19 @@ export class GrpcClient {
     );
   }
 
+  /** A call that streams both ways. */
+  // biome-ignore lint/suspicious/noExplicitAny: responses have no types here, tests say what they expect
+  stream(method: string, options: grpc.CallOptions = {}): grpc.ClientDuplexStream<object, any> {
+    const { path, requestSerialize, responseDeserialize } = this.#service[method];
+    return this.#client.makeBidiStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      new grpc.Metadata(),
+      options,
+    );
+  }
+
   close(): void {
     this.#client.close();
   }

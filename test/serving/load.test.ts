@@ -86,3 +86,36 @@ test('a config that contradicts its model file is refused by field', () => {
   checkSession(definition({ ...COLOUR_CONFIG, maxBatchSize: 1 }), fixed);
   checkSession(definition({ ...COLOUR_CONFIG, input: { ...input, normalization } }), reals);
 });
+
+const DETECTION_CONFIG = {
+  task: 'detection',
+  input: { name: 'image', layout: 'NHWC', width: 32, height: 16 },
+  output: { decoder: 'yolox', name: 'boxes', strides: [8] },
+  labels: 'labels.txt',
+};
+
+const detectionSession = (shape: readonly number[]): ModelSession => ({
+  ...colourSession(),
+  inputs: [{ name: 'image', datatype: 'UINT8', shape: [-1, 16, 32, 3] }],
+  outputs: [{ name: 'boxes', datatype: 'FP32', shape }],
+});
+
+test('a detection config must fit the head of its model', () => {
+  checkSession(definition(DETECTION_CONFIG), detectionSession([-1, 8, 8]));
+  const refused: [object, readonly number[], RegExp][] = [
+    [
+      DETECTION_CONFIG,
+      [-1, 9, 8],
+      /config\.json: output\.name: 'boxes' must be FP32 \[N,8,columns\]/,
+    ],
+    [{ output: { decoder: 'yolox', name: 'x', strides: [8] } }, [-1, 8, 8], /no output 'x'/],
+    [DETECTION_CONFIG, [-1, 8, 9], /labels: 3 labels for 4 classes/],
+  ];
+  for (const [fields, shape, message] of refused) {
+    const config = { ...DETECTION_CONFIG, ...fields };
+    assert.throws(() => checkSession(definition(config), detectionSession(shape)), {
+      code: 'INVALID_ARGUMENT',
+      message,
+    });
+  }
+});

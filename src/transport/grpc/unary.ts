@@ -1,4 +1,4 @@
-import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
+import type { handleUnaryCall } from '@grpc/grpc-js';
 import { ERROR_CODES } from '../../errors.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics, Operation } from '../../observability/metrics.js';
@@ -41,15 +41,32 @@ export function inferenceUnary<Request, Response>(
   handle: (request: Request, caller: Caller) => Promise<Response>,
   context: GrpcContext,
 ): handleUnaryCall<Request, Response> {
-  return unary(handle, context, (request, code, milliseconds) => {
-    const labels = context.service.labelsOf(reference(request));
-    const seconds = milliseconds / 1000;
-    context.metrics.request({ protocol: 'grpc', operation, labels, code, seconds });
-  });
+  return unary(handle, context, (request, code, milliseconds) =>
+    observeInference(context, operation, reference(request), code, milliseconds),
+  );
+}
+
+/** Counts an inference request; `code` is `OK` or an error code. */
+export function observeInference(
+  { service, metrics }: GrpcContext,
+  operation: Operation,
+  reference: ModelReference,
+  code: string,
+  milliseconds: number,
+): void {
+  const labels = service.labelsOf(reference);
+  metrics.request({ protocol: 'grpc', operation, labels, code, seconds: milliseconds / 1000 });
+}
+
+/** What all kinds of calls have. */
+interface CancellableCall {
+  readonly cancelled: boolean;
+  getDeadline(): Date | number;
+  on(event: 'cancelled', listener: () => void): unknown;
 }
 
 /** The caller of an RPC: gone when the call is cancelled, and its deadline on the monotonic clock. */
-function callerOf(call: ServerUnaryCall<unknown, unknown>): Caller {
+export function callerOf(call: CancellableCall): Caller {
   const controller = new AbortController();
   call.on('cancelled', () => controller.abort());
   if (call.cancelled) controller.abort();

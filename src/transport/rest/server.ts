@@ -15,9 +15,9 @@ import type { ModelReference } from '../../serving/model-reference.js';
 import type { InferenceService } from '../../serving/service.js';
 import { publicError } from '../public-error.js';
 import { guardRoutes } from './access.js';
-import { classifyRoutes } from './classify.js';
 import { sendJson } from './endpoint.js';
 import { openInferenceRoutes } from './open-inference.js';
+import { visionRoutes } from './vision.js';
 
 /** Longest time for a whole request to arrive, and for its headers; a slower sender is cut off. */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -43,7 +43,7 @@ declare module 'fastify' {
   }
 }
 
-/** The REST server: classification, and the core of the Open Inference Protocol. */
+/** The REST server: pictures, and the core of the Open Inference Protocol. */
 export class RestServer {
   readonly #app: FastifyInstance;
   /** Connections that have not sent a request yet, by the other end: with TLS a request's socket is not the connection's. */
@@ -77,7 +77,7 @@ export class RestServer {
       socket.once('close', () => this.#silent.delete(peer));
     });
     this.#app.server.on('request', ({ socket }) => this.#silent.delete(peerOf(socket)));
-    this.#app.register(classifyRoutes, options);
+    this.#app.register(visionRoutes, options);
     this.#app.register(openInferenceRoutes, options);
   }
 
