@@ -3,6 +3,14 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { blockPicture, withDetectionServer } from './block-detector.js';
+import type { GrpcClient } from './server-under-test.js';
+
+interface Reply {
+  readonly image: object;
+  readonly detections: readonly { readonly box: Readonly<Record<string, number>> }[];
+}
+
+const openStream = (vision: GrpcClient) => vision.stream<object, Reply>('DetectStream');
 
 const block = (column: number, row: number) =>
   blockPicture(64, 64, [{ colour: '#f00', at: [column, row] }])
@@ -13,7 +21,7 @@ test('a stream is answered in its order', () =>
   withDetectionServer(async ({ vision, metrics }) => {
     const places = Array.from({ length: 40 }, (_, i) => [i % 3, Math.floor(i / 3) % 3] as const);
     const images = await Promise.all(places.map(([column, row]) => block(column, row)));
-    const stream = vision.stream('DetectStream');
+    const stream = openStream(vision);
     for (const image of images) stream.write({ model: 'blocks', image });
     stream.end();
     const centres: [number, number][] = [];
@@ -29,7 +37,7 @@ test('a stream is answered in its order', () =>
 
 test('each reply comes when it is ready, not when the stream ends', () =>
   withDetectionServer(async ({ vision }) => {
-    const stream = vision.stream('DetectStream');
+    const stream = openStream(vision);
     const replies = stream[Symbol.asyncIterator]();
     for (let i = 0; i < 3; i++) {
       stream.write({ model: 'blocks', image: await block(1, 1) });
@@ -42,7 +50,7 @@ test('each reply comes when it is ready, not when the stream ends', () =>
 
 test('the first failure ends the stream with its status, after the replies before it', () =>
   withDetectionServer(async ({ vision, metrics }) => {
-    const stream = vision.stream('DetectStream');
+    const stream = openStream(vision);
     const image = await block(1, 1);
     for (const bytes of [image, image, Buffer.from('junk'), image]) {
       stream.write({ model: 'blocks', image: bytes });
@@ -64,7 +72,7 @@ test('a client that goes away leaves the server as it was', () =>
   withDetectionServer(async ({ vision }) => {
     const image = await block(1, 1);
     for (let i = 0; i < 5; i++) {
-      const stream = vision.stream('DetectStream');
+      const stream = openStream(vision);
       stream.on('data', () => {});
       for (let n = 0; n < 12; n++) stream.write({ model: 'blocks', image });
       setImmediate(() => stream.cancel());

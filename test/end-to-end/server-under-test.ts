@@ -142,15 +142,16 @@ export class GrpcClient {
   }
 
   /** A call that streams both ways. */
-  // biome-ignore lint/suspicious/noExplicitAny: responses have no types here, tests say what they expect
-  stream(method: string, options: grpc.CallOptions = {}): grpc.ClientDuplexStream<object, any> {
+  stream<Request, Response>(
+    method: string,
+    metadata = new grpc.Metadata(),
+  ): grpc.ClientDuplexStream<Request, Response> {
     const { path, requestSerialize, responseDeserialize } = this.#service[method];
-    return this.#client.makeBidiStreamRequest(
+    return this.#client.makeBidiStreamRequest<Request, Response>(
       path,
       requestSerialize,
       responseDeserialize,
-      new grpc.Metadata(),
-      options,
+      metadata,
     );
   }
 
