@@ -49,6 +49,8 @@ export interface ConvChoice {
   readonly outputMin?: number;
   /** Inputs and weights at the greatest magnitude instead of random ones. */
   readonly extreme?: boolean;
+  /** The greatest levels of inputs and weights, the others evenly below; left out, levels are random. */
+  readonly caps?: readonly [inputs: number, weights: number];
 }
 
 /** Operands of a convolution by any of the three conv ops: thresholds are placed where the accumulators fall. */
@@ -125,7 +127,7 @@ interface OperandSizes {
 /** Random codes of inputs and weights, with random levels of both. */
 export function randomOperands(
   { shape, weights, weightBits }: OperandSizes,
-  choice: Pick<ConvChoice, 'inputLevelCount' | 'inputZeroPoint' | 'extreme'>,
+  choice: Pick<ConvChoice, 'inputLevelCount' | 'inputZeroPoint' | 'extreme' | 'caps'>,
   next: RandomInteger,
 ): QuantizedOperands {
   const raw = choice.inputZeroPoint !== undefined && choice.inputZeroPoint > 0;
@@ -146,13 +148,23 @@ export function randomOperands(
       ),
       weightBits,
     ),
-    weightLevels: weightLevels(codeCount, choice.extreme === true, next),
-    inputLevels: Uint8Array.from({ length: levelCount }, (_, code) =>
-      raw || choice.extreme
-        ? Math.round((code * 255) / (levelCount - 1))
-        : Math.min(255, code * 63 + next(0, 3)),
-    ),
+    weightLevels: choice.caps
+      ? Int8Array.from(
+          evenLevels(codeCount, 2 * choice.caps[1]),
+          (v) => v - (choice.caps?.[1] ?? 0),
+        )
+      : weightLevels(codeCount, choice.extreme === true, next),
+    inputLevels:
+      raw || choice.extreme || choice.caps
+        ? Uint8Array.from(evenLevels(levelCount, choice.caps?.[0] ?? 255))
+        : Uint8Array.from({ length: levelCount }, (_, code) =>
+            Math.min(255, code * 63 + next(0, 3)),
+          ),
   };
+}
+
+function evenLevels(count: number, greatest: number): number[] {
+  return Array.from({ length: count }, (_, code) => Math.round((code * greatest) / (count - 1)));
 }
 
 /** Antisymmetric, ascending, within s8. */

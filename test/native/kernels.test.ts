@@ -158,6 +158,45 @@ const layers: Readonly<Record<string, ConvChoice>> = {
     inputLevelCount: 256,
     extreme: true,
   },
+  'ternary weights, levels up to 42, sums beyond 16 bits': {
+    weightBits: 2,
+    caps: [42, 1],
+    kernel: [5, 5],
+    pads: [2, 2, 2, 2],
+    depth: 131,
+    channelsPerGroup: 70,
+    size: [9, 11],
+  },
+  'ternary weights, levels up to 21': {
+    weightBits: 2,
+    caps: [21, 1],
+    depth: 64,
+    channelsPerGroup: 64,
+    size: [13, 12],
+    strides: [2, 1],
+  },
+  'ternary weights, levels up to 85': {
+    weightBits: 2,
+    caps: [85, 1],
+    depth: 17,
+    channelsPerGroup: 129,
+    kernel: [1, 1],
+    pads: none,
+  },
+  'ternary weights, three levels': {
+    weightBits: 2,
+    caps: [30, 1],
+    inputLevelCount: 3,
+    depth: 5,
+    channelsPerGroup: 40,
+  },
+  'ternary weights, all-maximal rows': {
+    weightBits: 2,
+    caps: [42, 1],
+    depth: 160,
+    channelsPerGroup: 64,
+    extreme: true,
+  },
   '2 bits, no ReLU': { weightBits: 2, depth: 8, channelsPerGroup: 24, outputMin: -32768 },
 };
 
@@ -312,15 +351,16 @@ for (const { name: set, kernels } of sets) {
     }
 
     test('every convolution kernel of the set was used', () => {
-      const convolutions = kernels.filter((kernel) => /^(conv|depthwise)_/.test(kernel));
+      const convolutions = kernels.filter((kernel) => /^(conv|depthwise|lookup)_/.test(kernel));
       for (const kernel of convolutions) assert.ok(used.has(kernel), kernel);
     });
   });
 }
 
 function randomLayer(next: (low: number, high: number) => number): ConvLayer {
-  const weightBits = ([2, 3, 4, 8] as const)[next(0, 3)];
   const depthwise = next(0, 4) === 0;
+  const ternary = next(0, 3) === 0;
+  const weightBits = ternary ? 2 : ([2, 3, 4, 8] as const)[next(0, 3)];
   const group = depthwise ? next(1, 150) : next(0, 3) === 0 ? next(2, 3) : 1;
   const kernel = [next(1, 4), next(1, 4)] as const;
   const pads = [next(0, 3), next(0, 3), next(0, 3), next(0, 3)] as const;
@@ -338,8 +378,9 @@ function randomLayer(next: (low: number, high: number) => number): ConvLayer {
       depth: depthwise ? 1 : next(1, 40),
       strides: [next(1, 3), next(1, 3)],
       dilations: [next(1, 2), next(1, 2)],
-      inputLevelCount: [4, 8, 16, 256][next(0, 3)],
-      inputZeroPoint: next(0, 1) * next(1, 255),
+      inputLevelCount: ternary ? 4 : [4, 8, 16, 256][next(0, 3)],
+      inputZeroPoint: ternary ? 0 : next(0, 1) * next(1, 255),
+      ...(ternary && { caps: [next(1, 127), 1] }),
       residualStride: next(1, 3),
       residualChannels: next(1, group * channelsPerGroup - residualOffset),
       outputMin: next(0, 1) * -32768,

@@ -41,6 +41,7 @@ CpuFeatures cpu_features() {
   features.avx512vnni = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                         __builtin_cpu_supports("avx512vnni");
+  features.avx512vbmi = features.avx512vnni && __builtin_cpu_supports("avx512vbmi");
   features.amx = features.avx512vnni && has_amx() && may_use_tiles();
 #endif
   return features;

@@ -7,6 +7,8 @@ struct CpuFeatures {
   bool avx2 = false;
   /// AVX-512 F, BW, DQ, VL and VNNI together.
   bool avx512vnni = false;
+  /// These and VBMI.
+  bool avx512vbmi = false;
   /// AVX-512 as above and AMX with 8-bit integers, which this process may use.
   bool amx = false;
 };

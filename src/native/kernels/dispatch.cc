@@ -5,6 +5,7 @@
 
 #include "cpu_features.h"
 #include "depthwise_conv.h"
+#include "lookup_conv.h"
 #include "panel_conv.h"
 #include "scalar.h"
 
@@ -14,20 +15,30 @@ namespace {
 
 /// The kernels of an instruction set.
 struct KernelSet {
-  std::vector<const PanelKernel*> panel;  // the preferred first
   const DepthwiseKernel* depthwise = nullptr;
+  const LookupKernel* lookup = nullptr;
+  std::vector<const PanelKernel*> panel;  // the preferred first
 };
 
 KernelSet kernel_set([[maybe_unused]] Isa isa) {
 #if defined(LCQ_AMX)
-  if (isa == Isa::kAmx) return {{&conv_u8s8_32x32_amx}, &depthwise_u8s8_8x64_avx512vnni};
+  if (isa == Isa::kAmx) {
+    return {&depthwise_u8s8_8x64_avx512vnni, nullptr, {&conv_u8s8_32x32_amx}};
+  }
 #endif
 #if defined(LCQ_X86_64)
+  if (isa == Isa::kAvx512Vbmi) {
+    return {&depthwise_u8s8_8x64_avx512vnni,
+            &lookup_u2s2_8x64_avx512vbmi,
+            {&conv_u8s8_8x32_avx512vnni}};
+  }
   if (isa == Isa::kAvx512Vnni) {
-    return {{&conv_u8s8_8x32_avx512vnni}, &depthwise_u8s8_8x64_avx512vnni};
+    return {&depthwise_u8s8_8x64_avx512vnni, nullptr, {&conv_u8s8_8x32_avx512vnni}};
   }
   if (isa == Isa::kAvx2) {
-    return {{&conv_u8s8_4x16_avx2, &conv_u8s16_4x16_avx2}, &depthwise_u8s16_8x16_avx2};
+    return {&depthwise_u8s16_8x16_avx2,
+            &lookup_u2s2_4x32_avx2,
+            {&conv_u8s8_4x16_avx2, &conv_u8s16_4x16_avx2}};
   }
 #endif
   return {};
@@ -41,10 +52,12 @@ std::vector<IsaInfo> describe() {
         "max_pool_s16_scalar"}},
       {Isa::kAvx2, "avx2", cpu.avx2, {}},
       {Isa::kAvx512Vnni, "avx512vnni", cpu.avx512vnni, {}},
+      {Isa::kAvx512Vbmi, "avx512vbmi", cpu.avx512vbmi, {}},
       {Isa::kAmx, "amx", cpu.amx, {}},
   };
   for (IsaInfo& info : infos) {
     const KernelSet set = kernel_set(info.isa);
+    if (set.lookup != nullptr) info.kernels.push_back(set.lookup->name);
     for (const PanelKernel* kernel : set.panel) info.kernels.push_back(kernel->name);
     if (set.depthwise != nullptr) info.kernels.push_back(set.depthwise->name);
     info.available = info.available && !info.kernels.empty();
@@ -83,6 +96,9 @@ std::unique_ptr<Conv> make_conv(const ConvLayer& layer, Isa isa) {
   const KernelSet set = kernel_set(isa);
   if (set.depthwise != nullptr && is_depthwise(layer)) {
     return make_depthwise_conv(layer, *set.depthwise);
+  }
+  if (set.lookup != nullptr && takes(*set.lookup, layer)) {
+    return make_lookup_conv(layer, *set.lookup);
   }
   for (const PanelKernel* kernel : set.panel) {
     if (takes(*kernel, layer)) return make_panel_conv(layer, *kernel);

@@ -11,7 +11,7 @@
 namespace lcq::kernels {
 
 /// A set of kernels for one instruction set, in ascending order of preference.
-enum class Isa { kScalar, kAvx2, kAvx512Vnni, kAmx };
+enum class Isa { kScalar, kAvx2, kAvx512Vnni, kAvx512Vbmi, kAmx };
 
 struct IsaInfo {
   Isa isa;
