@@ -1,4 +1,7 @@
-import { GRID_CELLS, quantizerGrid } from '../../lcq/grid.js';
+import { compander } from '../../lcq/compander.js';
+import { GRID_CELLS } from '../../lcq/grid.js';
+import { companderLevels, companderThresholds, snapLevels } from '../../lcq/levels.js';
+import { uniformSteps } from '../../lcq/uniform-quantizer.js';
 
 /** A quantizer's parameters, fitted to a sample. */
 export interface FittedQuantizer {
@@ -36,8 +39,7 @@ export function fitQuantizer(sample: ArrayLike<number>, settings: FitSettings): 
   const theta = new Float32Array(settings.intervals);
   if (!(largest > 0)) return { alpha: 1, theta, error: 0 };
   const fitAt = (alpha: number, companding: boolean): FittedQuantizer => {
-    const histogram = new Histogram();
-    histogram.add(magnitudes, alpha, 1);
+    const histogram = new Histogram([{ magnitudes, alpha, weight: 1 }]);
     return companding
       ? { alpha, ...fitTheta(histogram, settings) }
       : { alpha, theta, error: histogram.error(theta, settings) };
@@ -62,10 +64,11 @@ export function fitRows(
     rows,
     (row) => fitQuantizer(row, { ...settings, companding: false }).alpha,
   );
-  const histogram = new Histogram();
-  for (const [m, row] of rows.entries()) {
-    histogram.add(magnitudesOf(row, true), clips[m], clips[m] ** 2);
-  }
+  const histogram = new Histogram(
+    rows.map((row, m) => {
+      return { magnitudes: magnitudesOf(row, true), alpha: clips[m], weight: clips[m] ** 2 };
+    }),
+  );
   const theta = new Float32Array(settings.intervals);
   if (!settings.companding) return { clips, theta, error: histogram.error(theta, settings) };
   return { clips, ...fitTheta(histogram, settings) };
@@ -76,30 +79,55 @@ function magnitudesOf(sample: ArrayLike<number>, signed: boolean): Float32Array 
   return Float32Array.from(sample, (v) => (signed ? Math.abs(v) : Math.max(0, v)));
 }
 
-/** Sums over the cells of the quantizer's grid, from which the error of any compander follows without the sample. */
+/**
+ * Sums over the cells of the quantizer's grid, from which the error of any compander follows without the sample: entry
+ * r holds the sums of all cells below r.
+ */
 class Histogram {
-  private readonly counts = new Float64Array(GRID_CELLS + 1);
-  private readonly sums = new Float64Array(GRID_CELLS + 1);
-  private energy = 0;
+  private readonly counts = new Float64Array(GRID_CELLS + 2);
+  private readonly sums = new Float64Array(GRID_CELLS + 2);
+  private readonly energy: number;
 
-  /** @param weight of the squared errors, in units of alpha */
-  add(magnitudes: Float32Array, alpha: number, weight: number): void {
-    for (const x of magnitudes) {
-      const v = x / alpha;
-      const cell = Math.min(GRID_CELLS, Math.floor(v * GRID_CELLS));
-      this.counts[cell] += weight;
-      this.sums[cell] += weight * v;
-      this.energy += weight * v * v;
+  /** @param rows magnitudes, each with its clip and the weight of its squared errors, which are in units of the clip */
+  constructor(
+    rows: readonly {
+      readonly magnitudes: Float32Array;
+      readonly alpha: number;
+      readonly weight: number;
+    }[],
+  ) {
+    let energy = 0;
+    for (const { magnitudes, alpha, weight } of rows) {
+      for (const x of magnitudes) {
+        const v = x / alpha;
+        const cell = Math.min(GRID_CELLS, Math.floor(v * GRID_CELLS));
+        this.counts[cell + 1] += weight;
+        this.sums[cell + 1] += weight * v;
+        energy += weight * v * v;
+      }
+    }
+    this.energy = energy;
+    for (let r = 1; r < this.counts.length; r++) {
+      this.counts[r] += this.counts[r - 1];
+      this.sums[r] += this.sums[r - 1];
     }
   }
 
   /** Squared error over squared signal. */
   error(theta: Float32Array, { bits, signed, cap }: FitSettings): number {
-    const { codes, levels } = quantizerGrid({ alpha: 1, theta, bits, signed, cap });
+    const f = compander(theta);
+    const steps = uniformSteps(bits, signed);
+    const levels = snapLevels(companderLevels(f, steps), cap);
+    const thresholds = companderThresholds(f, steps);
     let error = this.energy;
-    for (let cell = 0; cell <= GRID_CELLS; cell++) {
-      const level = levels[codes[cell]] / cap;
-      error += level * (level * this.counts[cell] - 2 * this.sums[cell]);
+    for (let code = 1; code <= steps; code++) {
+      const level = levels[code] / cap;
+      // A cell has the code of its centre.
+      const first = Math.ceil(thresholds[code - 1] * GRID_CELLS - 0.5);
+      const end = code < steps ? Math.ceil(thresholds[code] * GRID_CELLS - 0.5) : GRID_CELLS + 1;
+      const count = this.counts[end] - this.counts[first];
+      const sum = this.sums[end] - this.sums[first];
+      error += level * (level * count - 2 * sum);
     }
     return this.energy > 0 ? Math.max(0, error) / this.energy : 0;
   }

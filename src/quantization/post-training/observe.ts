@@ -4,7 +4,7 @@ import type { Observation } from '../calibrate.js';
 import { type Activations, NetworkRunner } from './network-runner.js';
 
 /** Elements kept of each value in all. */
-const SAMPLES = 100_000;
+const SAMPLES = 40_000;
 
 /** Runs a graph on calibration images and observes some of its values. */
 export async function observeValues(

@@ -32,8 +32,8 @@ export interface LayerReport {
   readonly name: string;
   readonly op: string;
   readonly weightBits: number;
-  /** Signal over quantization noise, decibels. */
-  readonly weightSqnr: number;
+  /** Signal over quantization noise, decibels; absent for 8 uniform bits without a clip. */
+  readonly weightSqnr?: number;
   /** Absent for a layer that reads pooled features. */
   readonly activationBits?: number;
   readonly activationSqnr?: number;
@@ -123,17 +123,22 @@ function report(
       name: node.name,
       op: node.opType,
       weightBits,
-      weightSqnr: decibels(weights.get(node)?.error ?? 0),
-      ...(activationBits && {
-        activationBits,
-        activationSqnr: decibels(activations.get(input)?.error ?? 0),
-      }),
+      ...sqnr('weightSqnr', weights.get(node)),
+      ...(activationBits && { activationBits }),
+      ...sqnr('activationSqnr', activations.get(input)),
     };
   });
 }
 
-export function decibels(noiseOverSignal: number): number {
-  return -10 * Math.log10(noiseOverSignal);
+function sqnr<T extends string>(name: T, fit: { readonly error: number } | undefined) {
+  return fit && ({ [name]: decibels(fit.error) } as Record<T, number>);
+}
+
+/** Binary32 knows no less noise. */
+const LEAST_NOISE = 2 ** -48;
+
+function decibels(noiseOverSignal: number): number {
+  return -10 * Math.log10(Math.max(noiseOverSignal, LEAST_NOISE));
 }
 
 export interface ReconstructionHooks {

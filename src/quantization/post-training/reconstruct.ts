@@ -1,3 +1,5 @@
+import { uniformSteps } from '../../lcq/uniform-quantizer.js';
+import { intAttribute } from '../../onnx/attributes.js';
 import { elementsOf } from '../../onnx/elements.js';
 import type { Graph, Node, TensorData } from '../../onnx/graph.js';
 import { GraphSession } from '../../training/graph-session.js';
@@ -23,7 +25,7 @@ export interface ReconstructionSettings {
   readonly threads: number;
   /** Probability that an element of an activation is not quantized in a step. */
   readonly drop: number;
-  /** Adam's rates. Weights, their clips, biases and activation clips move in units of the clips; theta in its own. */
+  /** Adam's rates: of weights and biases in quantization steps, of clips in units of themselves, of theta as it is. */
   readonly rates: Readonly<Record<'weight' | 'clip' | 'bias' | 'activation' | 'compander', number>>;
 }
 
@@ -115,9 +117,10 @@ function trainedParameters(
     if (!weights) continue;
     const [w, clip] = weights.divided.inputs;
     const clips = floats(part, clip);
+    const quantizationSteps = uniformSteps(intAttribute(weights.quantize, 'bits'), true);
     add(
       w,
-      clips.map((c) => c * rates.weight),
+      clips.map((c) => (c / quantizationSteps) * rates.weight),
     );
     add(
       clip,
@@ -130,7 +133,7 @@ function trainedParameters(
       const [alpha] = floats(part, input.inputs[1]);
       add(
         bias,
-        clips.map((c) => c * alpha * rates.bias),
+        clips.map((c) => (c / quantizationSteps) * alpha * rates.bias),
       );
     }
   }

@@ -47,13 +47,8 @@ export async function readState(path: string, fingerprint: string): Promise<Reco
       `'${path}' was written for another model or other settings`,
     );
   }
-  const { plan, layers, blocks } = JSON.parse(metadata['lcq.reconstruction'], revived);
+  const { plan, layers, blocks } = JSON.parse(metadata['lcq.reconstruction']);
   return { network: { graph: graph as Graph, blocks: plan, layers }, blocks };
-}
-
-/** JSON has no infinity: a layer without noise has null decibels. */
-function revived(key: string, value: unknown): unknown {
-  return value === null && key !== '' ? Number.POSITIVE_INFINITY : value;
 }
 
 export async function removeState(path: string): Promise<void> {

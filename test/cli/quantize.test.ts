@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { decodeModel, encodeModel } from '../../src/onnx/serde.js';
+import { SIZE, smallNetwork } from '../quantization/post-training/small-network.js';
+
+const program = fileURLToPath(new URL('../../src/cli/lcq.js', import.meta.url));
+let folder: string;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lcq-quantize-'));
+  const graph = smallNetwork(1);
+  const opsets = { '': 13 };
+  const model = { irVersion: 8, producer: 'test', opsets, graph, functions: [], metadata: {} };
+  await writeFile(join(folder, 'model.onnx'), encodeModel(model));
+  for (const label of ['a', 'b']) {
+    await mkdir(join(folder, 'images', label), { recursive: true });
+    for (let i = 0; i < 4; i++) {
+      const pixels = Uint8Array.from({ length: SIZE * SIZE * 3 }, (_, p) => (p * (i + 3)) % 251);
+      const raw = { width: SIZE, height: SIZE, channels: 3 as const };
+      await sharp(pixels, { raw })
+        .png()
+        .toFile(join(folder, 'images', label, `${i}.png`));
+    }
+  }
+});
+after(() => rm(folder, { recursive: true }));
+
+function quantize(...flags: string[]) {
+  const paths = [join(folder, 'model.onnx'), '--data', join(folder, 'images')];
+  const args = [program, 'quantize', ...paths, '--out', join(folder, 'net'), '--threads', '1'];
+  return spawnSync(process.execPath, [...args, ...flags], { encoding: 'utf8' });
+}
+
+test('writes a servable model with its preprocessing and classes, and leaves no state behind', async () => {
+  const flags = ['--bits', 'w4a8', '--images', '8', '--batch', '4', '--steps', '2'];
+  const result = quantize(...flags, '--mean', '0.4,0.5,0.6');
+  assert.equal(result.status, 0, result.stderr);
+  assert.match(result.stdout, /depthwise/);
+  const read = (name: string) => readFile(join(folder, 'net', name));
+  const config = JSON.parse(String(await read('config.json')));
+  assert.equal(config.input.layout, 'NCHW');
+  assert.deepEqual(config.input.normalization.mean, [0.4, 0.5, 0.6]);
+  assert.equal(String(await read('labels.txt')), 'a\nb\n');
+  const { graph } = decodeModel(await read('1/model.onnx'));
+  assert.ok(graph.nodes.every(({ domain }) => domain === 'lcq'));
+  await assert.rejects(access(join(folder, 'net', 'reconstruction.onnx')));
+});
+
+test('says what it cannot do', () => {
+  const refused = (message: RegExp, ...flags: string[]) => {
+    const { status, stderr } = quantize(...flags);
+    assert.equal(status, 1);
+    assert.match(stderr, message);
+  };
+  refused(/INVALID_ARGUMENT: --bits must be like w4a4/, '--bits', 'w5a4');
+  refused(/NOT_FOUND: .*has 8 images, 16 are wanted/, '--images', '16');
+  refused(/INVALID_ARGUMENT: --images must be a multiple/, '--images', '9');
+  refused(/NOT_FOUND: there is nothing to resume/, '--images', '8', '--batch', '4', '--resume');
+});
