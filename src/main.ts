@@ -6,6 +6,8 @@ import { workerEnvironment } from './config/worker-environment.js';
 import { createLogger, type Logger } from './observability/logger.js';
 import { Metrics } from './observability/metrics.js';
 import { MetricsServer } from './observability/metrics-server.js';
+import { OtlpExporter } from './observability/otlp-exporter.js';
+import { RequestObserver } from './observability/request-observer.js';
 import { ModelManager } from './repository/model-manager.js';
 import { ModelRegistry } from './repository/registry.js';
 import { ModelRepository } from './repository/repository.js';
@@ -39,7 +41,9 @@ export interface Dependencies {
 export class ModelServer {
   readonly #config: ServerConfig;
   readonly #log: Logger;
-  readonly #metrics = new Metrics();
+  readonly #metrics: Metrics;
+  /** Undefined: requests are not traced. */
+  readonly #traces: OtlpExporter | undefined;
   readonly #registry = new ModelRegistry<Servable>();
   /** Where the models run; undefined: in this process. */
   readonly #workers: WorkerPool | undefined;
@@ -54,6 +58,7 @@ export class ModelServer {
   constructor(config: ServerConfig, dependencies: Dependencies = {}) {
     this.#config = config;
     this.#log = dependencies.log ?? createLogger(config.logLevel);
+    this.#metrics = new Metrics({ triton: config.tritonMetrics });
     this.#workers = config.workers > 0 ? this.#workerPool() : undefined;
     this.#models = this.#modelManager(dependencies.openSession);
     this.#poller = new RepositoryPoller(() => this.#poll(), config.pollIntervalMs);
@@ -61,7 +66,10 @@ export class ModelServer {
     const models = new ModelControl(this.#models, config.modelControl);
     this.#security = this.#openSecurity();
     const { access, tls } = this.#security;
-    const observed = { metrics: this.#metrics, log: this.#log };
+    this.#traces = config.otlpEndpoint === '' ? undefined : this.#openTraces();
+    const { accessLog } = config;
+    const observer = new RequestObserver({ log: this.#log, accessLog, exporter: this.#traces });
+    const observed = { metrics: this.#metrics, log: this.#log, observer };
     const parts = { service: this.#service, models, ...observed, access, tls };
     const { maxBodyBytes, maxImageBytes, maxGrpcMessageBytes: maxMessageBytes } = config;
     this.#metricsServer = new MetricsServer(this.#metrics);
@@ -127,8 +135,17 @@ export class ModelServer {
     await Promise.all([this.#rest.close(), this.#grpc.close(this.#service.idle())]);
     await this.#models.close();
     await this.#workers?.close();
+    await this.#traces?.close();
     this.#security.close();
     this.#metricsServer.close();
+  }
+
+  #openTraces(): OtlpExporter {
+    return new OtlpExporter({
+      endpoint: this.#config.otlpEndpoint,
+      serviceVersion: packageVersion(),
+      onError: (message) => this.#log.warn(message),
+    });
   }
 
   #openSecurity(): Security {
@@ -212,6 +229,11 @@ export async function serve(config: ServerConfig, dependencies: Dependencies = {
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  // A look inside while it runs, and back.
+  process.on('SIGUSR2', () => {
+    log.level = log.level === 'debug' ? config.logLevel : 'debug';
+    log.info({ level: log.level }, 'log level changed');
+  });
   const ports = await server.listen();
   await server.load();
   process.stdout.write(`${listening(config.host, ports)}\n`);

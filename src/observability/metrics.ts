@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { TritonMetrics } from './triton-metrics.js';
 
 export interface ModelLabels {
   readonly model: string;
@@ -85,8 +86,11 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor() {
+  readonly #triton: TritonMetrics | undefined;
+
+  constructor({ triton = false }: { readonly triton?: boolean } = {}) {
     const queues = this.#queues;
+    this.#triton = triton ? new TritonMetrics(this.registry, () => queues) : undefined;
     new Gauge({
       name: 'lcq_queue_depth',
       help: 'Requests that are being prepared or wait for a batch.',
@@ -100,21 +104,26 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  request({ protocol, operation, labels, code, seconds }: RequestOutcome): void {
+  request(outcome: RequestOutcome): void {
+    const { protocol, operation, labels, code, seconds } = outcome;
+    this.#triton?.request(outcome);
     this.#requests.inc({ ...labels, protocol, operation, code });
     this.#requestSeconds.observe({ ...labels, protocol, operation }, seconds);
   }
 
   phase(labels: ModelLabels, phase: Phase, milliseconds: number): void {
+    this.#triton?.phase(labels, phase, milliseconds);
     this.#phaseSeconds.observe({ ...labels, phase }, milliseconds / 1000);
   }
 
   batch(labels: ModelLabels, size: number, reason: string): void {
+    this.#triton?.batch(labels, size);
     this.#batchSize.observe({ ...labels }, size);
     this.#flushes.inc({ ...labels, reason });
   }
 
   modelLoaded(labels: ModelLabels, milliseconds: number): void {
+    this.#triton?.modelLoaded(labels, milliseconds);
     this.#loadSeconds.set({ ...labels }, milliseconds / 1000);
   }
 

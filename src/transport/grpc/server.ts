@@ -3,6 +3,7 @@ import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { LcqError } from '../../errors.js';
+import type { RequestObserver } from '../../observability/request-observer.js';
 import type { AccessControl } from '../../security/access-control.js';
 import type { TlsMaterial } from '../../security/tls-material.js';
 import { accessInterceptor } from './access.js';
@@ -14,11 +15,13 @@ import {
   VISION_SERVICE,
 } from './definitions.js';
 import { inferenceService } from './inference-service.js';
+import { observeInterceptor } from './observe.js';
 import type { GrpcContext } from './unary.js';
 import { visionService } from './vision-service.js';
 
 export interface GrpcOptions extends GrpcContext {
   readonly maxMessageBytes: number;
+  readonly observer: RequestObserver;
   readonly access: AccessControl;
   /** Undefined: plain connections. */
   readonly tls: TlsMaterial | undefined;
@@ -39,7 +42,7 @@ export class GrpcServer {
   constructor(options: GrpcOptions) {
     this.#credentials = options.tls && new ReloadableCredentials(options.tls);
     this.#server = new Server({
-      interceptors: [accessInterceptor(options.access)],
+      interceptors: [observeInterceptor(options.observer), accessInterceptor(options.access)],
       'grpc.max_receive_message_length': options.maxMessageBytes,
       'grpc.max_send_message_length': options.maxMessageBytes,
     });

@@ -39,11 +39,22 @@ export function sendJson(reply: FastifyReply, json: unknown): FastifyReply {
   return reply.header('content-type', 'application/json').send(Buffer.from(JSON.stringify(json)));
 }
 
-/** The caller of an HTTP request: gone when its connection closes before the reply is written. */
+/** Milliseconds from the arrival of the request until its caller stops waiting for a reply. */
+const TIMEOUT_HEADER = 'x-request-timeout-ms';
+
+/**
+ * The caller of an HTTP request: gone when its connection closes before the reply is written, and with a deadline if it
+ * sent one. Throws INVALID_ARGUMENT for one that is no positive integer.
+ */
 export function callerOf(reply: FastifyReply): Caller {
   const controller = new AbortController();
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) controller.abort();
   });
-  return { signal: controller.signal };
+  const timeout = reply.request.headers[TIMEOUT_HEADER];
+  if (timeout === undefined) return { signal: controller.signal };
+  if (typeof timeout !== 'string' || !/^[1-9][0-9]{0,8}$/.test(timeout)) {
+    throw new LcqError('INVALID_ARGUMENT', `header '${TIMEOUT_HEADER}' must be a positive integer`);
+  }
+  return { signal: controller.signal, deadline: performance.now() + Number(timeout) };
 }

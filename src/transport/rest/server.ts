@@ -9,6 +9,7 @@ import fastify, {
 import { ERROR_CODES, LcqError } from '../../errors.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics } from '../../observability/metrics.js';
+import type { RequestObserver } from '../../observability/request-observer.js';
 import type { AccessControl } from '../../security/access-control.js';
 import type { TlsMaterial } from '../../security/tls-material.js';
 import type { ModelReference } from '../../serving/model-reference.js';
@@ -16,6 +17,7 @@ import type { InferenceService } from '../../serving/service.js';
 import { publicError } from '../public-error.js';
 import { guardRoutes } from './access.js';
 import { sendJson } from './endpoint.js';
+import { observeWith } from './observe.js';
 import { openInferenceRoutes } from './open-inference.js';
 import { visionRoutes } from './vision.js';
 
@@ -29,6 +31,7 @@ export interface RestOptions {
   readonly service: InferenceService;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly observer: RequestObserver;
   readonly access: AccessControl;
   /** Undefined: plain connections. */
   readonly tls: TlsMaterial | undefined;
@@ -65,6 +68,7 @@ export class RestServer {
     });
     readBodiesAsBytes(this.#app);
     observeRequests(this.#app, options);
+    observeWith(this.#app, options.observer);
     guardRoutes(this.#app, options.access);
     this.#app.addHook('onSend', async (_request, reply) => {
       // A kept-alive connection would outlive the drain.
