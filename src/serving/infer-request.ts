@@ -12,6 +12,12 @@ export interface InferInput {
   readonly bytes: Uint8Array;
 }
 
+export interface RequestedOutput {
+  readonly name: string;
+  /** Wanted as the classification extension's strings of this many classes, >= 1; undefined: as it is. */
+  readonly classes?: number | undefined;
+}
+
 /** What a request must agree with. */
 export interface ModelContract {
   readonly name: string;
@@ -95,15 +101,17 @@ export function checkBatchSizes(tensors: NamedTensors, model: ModelContract): vo
 
 /** The outputs to reply with, in the order asked for; all of the model's when none is named. */
 export function requestedOutputs(
-  names: readonly string[] | undefined,
+  outputs: readonly RequestedOutput[] | undefined,
   model: ModelContract,
-): readonly string[] {
-  if (names === undefined || names.length === 0) return model.outputs.map((spec) => spec.name);
-  names.forEach((name, i) => {
+): readonly RequestedOutput[] {
+  if (outputs === undefined || outputs.length === 0) return model.outputs;
+  const given = new Set<string>();
+  for (const { name } of outputs) {
     if (!model.outputs.some((spec) => spec.name === name)) {
       throw invalid(`unexpected inference output '${name}' for model '${model.name}'`);
     }
-    if (names.indexOf(name) !== i) throw invalid(`output '${name}' already exists in request`);
-  });
-  return names;
+    if (given.has(name)) throw invalid(`output '${name}' already exists in request`);
+    given.add(name);
+  }
+  return outputs;
 }

@@ -10,6 +10,7 @@ import type { ModelSession, Tensor, TensorSpec } from '../runtime/session.js';
 import type { DetectionDecoder } from '../vision/detection.js';
 import { detectionDecoder } from '../vision/detector.js';
 import type { ModelContract } from './infer-request.js';
+import { ModelStatistics } from './statistics.js';
 import { mergeRequests, type NamedTensors, rowCount, splitReplies } from './tensor-batch.js';
 import { allocate, elementCount } from './tensor-bytes.js';
 
@@ -27,6 +28,8 @@ export class Servable implements ModelContract {
   readonly imageInput: TensorSpec;
   /** Of a detection model. */
   readonly decoder: DetectionDecoder | undefined;
+  readonly policy: BatchingPolicy;
+  readonly statistics = new ModelStatistics();
   readonly #session: ModelSession;
   readonly #batcher: DynamicBatcher<NamedTensors, NamedTensors>;
   readonly #imageLimits: ImageLimits;
@@ -48,14 +51,12 @@ export class Servable implements ModelContract {
     this.#imageLimits = options.imageLimits;
     this.#metrics = options.metrics;
     this.#pack = pixelPacker(config.input);
-    this.#batcher = new DynamicBatcher(
-      batchingPolicy(options.batching, config),
-      {
-        size: rowCount,
-        run: (requests) => this.#runBatch(requests),
-        onBatch: (size, reason) => this.#metrics.batch(this.labels, size, reason),
-      },
-    );
+    this.policy = batchingPolicy(options.batching, config);
+    this.#batcher = new DynamicBatcher(this.policy, {
+      size: rowCount,
+      run: (requests) => this.#runBatch(requests),
+      onBatch: (size, reason) => this.#metrics.batch(this.labels, size, reason),
+    });
     this.#metrics.watchQueue(this.labels, () => this.#batcher.depth);
   }
 
@@ -70,6 +71,12 @@ export class Servable implements ModelContract {
 
   get outputs(): readonly TensorSpec[] {
     return this.#session.outputs;
+  }
+
+  /** Class labels of an output, by index; none where the config gives none. */
+  classLabels(output: string): readonly string[] {
+    const { config, labels } = this.definition;
+    return config.task === 'classification' && config.output.name === output ? labels : [];
   }
 
   get maxBatchSize(): number {
@@ -102,22 +109,31 @@ export class Servable implements ModelContract {
    * Rejects as `prepare`, the batcher and the session do.
    */
   async run(prepare: () => Promise<NamedTensors>, caller: Caller): Promise<NamedTensors> {
+    const arrivedAt = performance.now();
     let preprocessMs = 0;
-    const reply = await this.#batcher.submit(async () => {
-      const start = performance.now();
-      const tensors = await prepare();
-      preprocessMs = performance.now() - start;
-      return tensors;
-    }, caller);
-    this.#observe(preprocessMs, reply);
-    return reply.output;
+    this.statistics.arrived();
+    try {
+      const reply = await this.#batcher.submit(async () => {
+        const start = performance.now();
+        const tensors = await prepare();
+        preprocessMs = performance.now() - start;
+        return tensors;
+      }, caller);
+      this.#observe(performance.now() - arrivedAt, preprocessMs, reply);
+      return reply.output;
+    } catch (error) {
+      this.statistics.failed(performance.now() - arrivedAt);
+      throw error;
+    }
   }
 
   /** Turns outputs into an answer, and observes how long that took. */
   postprocess<T>(work: () => T): T {
     const start = performance.now();
     const answer = work();
-    this.#metrics.phase(this.labels, 'postprocess', performance.now() - start);
+    const ms = performance.now() - start;
+    this.statistics.postprocessed(ms);
+    this.#metrics.phase(this.labels, 'postprocess', ms);
     return answer;
   }
 
@@ -131,6 +147,7 @@ export class Servable implements ModelContract {
   /** Finishes what was accepted, then frees the session. */
   async close(): Promise<void> {
     await this.#batcher.drain();
+    this.#metrics.forgetQueue(this.labels);
     await this.#session.dispose();
   }
 
@@ -153,11 +170,24 @@ export class Servable implements ModelContract {
   }
 
   async #runBatch(requests: readonly NamedTensors[]): Promise<NamedTensors[]> {
-    const outputs = await this.#session.run(mergeRequests(requests));
-    return splitReplies(outputs, requests.map(rowCount));
+    const start = performance.now();
+    const rows = requests.map(rowCount);
+    const inputs = mergeRequests(requests);
+    const ran = performance.now();
+    const outputs = await this.#session.run(inputs);
+    const end = performance.now();
+    const replies = splitReplies(outputs, rows);
+    const times = { input: ran - start, infer: end - ran, output: performance.now() - end };
+    this.statistics.ran(sum(rows), times);
+    return replies;
   }
 
-  #observe(preprocessMs: number, { queueMs, runMs }: BatchedReply<NamedTensors>): void {
+  #observe(
+    total: number,
+    preprocessMs: number,
+    { queueMs, runMs }: BatchedReply<NamedTensors>,
+  ): void {
+    this.statistics.succeeded({ total, queue: queueMs, input: preprocessMs, infer: runMs });
     this.#metrics.phase(this.labels, 'preprocess', preprocessMs);
     this.#metrics.phase(this.labels, 'queue', queueMs);
     this.#metrics.phase(this.labels, 'infer', runMs);
@@ -172,3 +202,5 @@ function batchingPolicy(
   const policy = { ...defaults, ...batching, maxBatchSize };
   return { ...policy, maxBatchesInFlight: policy.maxBatchesInFlight * instances };
 }
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

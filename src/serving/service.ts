@@ -4,6 +4,7 @@ import type { Drawing } from '../image/draw-boxes.js';
 import { type ModelLabels, UNKNOWN_MODEL } from '../observability/metrics.js';
 import type { ModelRegistry } from '../repository/registry.js';
 import type { Tensor, TensorSpec } from '../runtime/session.js';
+import { classStrings } from './class-strings.js';
 import { type Classification, type ClassifyRequest, classifyPicture } from './classification.js';
 import {
   type DetectionReply,
@@ -17,10 +18,13 @@ import {
   checkShape,
   type InferInput,
   inputTensor,
+  type RequestedOutput,
   requestedOutputs,
 } from './infer-request.js';
+import { type ModelConfiguration, modelConfiguration } from './model-configuration.js';
 import type { ModelReference } from './model-reference.js';
 import type { Servable } from './servable.js';
+import type { ModelStatisticsReply } from './statistics.js';
 import type { NamedTensors } from './tensor-batch.js';
 import { decodeByteStrings } from './tensor-bytes.js';
 
@@ -28,8 +32,8 @@ export type { Caller };
 
 export interface InferRequest extends ModelReference {
   readonly inputs: readonly InferInput[];
-  /** Names of the outputs wanted; absent or empty: all. */
-  readonly outputs?: readonly string[] | undefined;
+  /** Absent or empty: all. */
+  readonly outputs?: readonly RequestedOutput[] | undefined;
 }
 
 export interface InferReply {
@@ -68,7 +72,14 @@ export class InferenceService {
     this.serverMetadata = {
       name: 'lcq-serving',
       version: serverVersion,
-      extensions: ['binary_tensor_data'],
+      extensions: [
+        'classification',
+        'model_repository',
+        'schedule_policy',
+        'model_configuration',
+        'binary_tensor_data',
+        'statistics',
+      ],
     };
   }
 
@@ -101,6 +112,22 @@ export class InferenceService {
     const ready = this.#registry.versions(name).filter(({ state }) => state === 'READY');
     const versions = ready.map((entry) => entry.version);
     return { name, versions, platform: 'onnxruntime_onnx', inputs, outputs };
+  }
+
+  /** Throws NOT_FOUND or UNAVAILABLE. */
+  modelConfiguration({ model, version }: ModelReference): ModelConfiguration {
+    return modelConfiguration(this.#registry.get(model, version));
+  }
+
+  /**
+   * What the versions that are ready have done: of one model, of one version of it, or of all without a model.
+   *
+   * Throws NOT_FOUND or UNAVAILABLE.
+   */
+  modelStatistics(reference: Partial<ModelReference>): ModelStatisticsReply[] {
+    return this.#readyServables(reference).map(({ statistics, labels }) =>
+      statistics.reply(labels),
+    );
   }
 
   /** Throws NOT_FOUND; a known model that is loading, failed or unloaded is not ready. */
@@ -142,12 +169,24 @@ export class InferenceService {
   async #infer(request: InferRequest, caller: Caller): Promise<InferReply> {
     const servable = this.#servable(request);
     checkInputNames(request.inputs, servable);
-    const names = requestedOutputs(request.outputs, servable);
+    const wanted = requestedOutputs(request.outputs, servable);
     const outputs = await servable.run(() => inputTensors(request.inputs, servable), caller);
     return servable.postprocess(() => ({
       ...servable.labels,
-      outputs: names.map((name) => ({ name, tensor: outputs[name] })),
+      outputs: wanted.map(({ name, classes }) => {
+        const tensor = outputs[name];
+        if (classes === undefined) return { name, tensor };
+        return { name, tensor: classStrings(name, tensor, classes, servable.classLabels(name)) };
+      }),
     }));
+  }
+
+  #readyServables({ model, version }: Partial<ModelReference>): Servable[] {
+    if (model && version) return [this.#registry.get(model, version)];
+    // Throws when there is none.
+    if (model) this.#registry.get(model);
+    const entries = model ? this.#registry.versions(model) : this.#registry.all();
+    return entries.flatMap(({ servable }) => (servable === undefined ? [] : [servable]));
   }
 }
 

@@ -189,7 +189,21 @@ test('wrong paths, verbs, types and encodings each have their status', () =>
       [
         '/v1/models/colours:classify',
         'x',
+        { headers: { 'content-encoding': 'br' } },
+        415,
+        'UNSUPPORTED_MEDIA_TYPE',
+      ],
+      [
+        '/v1/models/colours:classify',
+        'x',
         { headers: { 'content-encoding': 'gzip' } },
+        400,
+        'INVALID_ARGUMENT',
+      ],
+      [
+        '/v1/models/colours:classify',
+        'x',
+        { headers: { 'content-encoding': 'gzip', 'content-type': 'multipart/form-data' } },
         415,
         'UNSUPPORTED_MEDIA_TYPE',
       ],

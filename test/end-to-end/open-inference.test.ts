@@ -32,7 +32,14 @@ test('health and metadata over REST', () =>
       assert.equal(type, 'application/json');
       assert.equal(json.name, 'lcq-serving');
       assert.match(json.version, /^\d+\.\d+\.\d+/);
-      assert.deepEqual(json.extensions, ['binary_tensor_data']);
+      assert.deepEqual(json.extensions, [
+        'classification',
+        'model_repository',
+        'schedule_policy',
+        'model_configuration',
+        'binary_tensor_data',
+        'statistics',
+      ]);
     }
     for (const path of ['/v2/models/colours', '/v2/models/colours/versions/3']) {
       assert.deepEqual((await rest(`${url}${path}`)).json, {
@@ -303,12 +310,14 @@ test('wrong infer bodies and headers are refused over REST', () =>
       assert.deepEqual([status, json.code], [400, 'INVALID_ARGUMENT'], JSON.stringify(body));
       assert.match(json.error, message);
     }
-    const parameters = { classification: 3 };
-    const { status, json } = await infer({
-      inputs: [{ ...input, data }],
-      outputs: [{ name: 'logits', parameters }],
-    });
-    assert.deepEqual([status, json.code], [501, 'UNSUPPORTED']);
+    const parameters = { shared_memory_region: 'r' };
+    for (const body of [
+      { inputs: [{ ...input, parameters }] },
+      { inputs: [{ ...input, data }], outputs: [{ name: 'logits', parameters }] },
+    ]) {
+      const { status, json } = await infer(body);
+      assert.deepEqual([status, json.code], [501, 'UNSUPPORTED']);
+    }
   }));
 
 test('wrong contents are refused over gRPC', () =>

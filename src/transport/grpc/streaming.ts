@@ -13,13 +13,15 @@ const MAX_IN_FLIGHT = 8;
 /**
  * A handler that answers each request of a stream, in their order. Each is counted.
  *
- * The first that fails ends the stream with its status; the replies to those before it have been sent.
+ * The first that fails ends the stream with its status; the replies to those before it have been sent. With
+ * `answerFailure`, what that returns is the answer instead, and the stream goes on.
  */
 export function inferenceStream<Request, Response>(
   operation: Operation,
   reference: (request: Request) => ModelReference,
   handle: (request: Request, caller: Caller) => Promise<Response>,
   context: GrpcContext,
+  answerFailure?: (request: Request, thrown: unknown) => Response,
 ): handleBidiStreamingCall<Request, Response> {
   const observe = (request: Request) => (code: string, milliseconds: number) =>
     observeInference(context, operation, reference(request), code, milliseconds);
@@ -46,10 +48,11 @@ export function inferenceStream<Request, Response>(
       if (hasFailed) return;
       inFlight += 1;
       if (inFlight >= MAX_IN_FLIGHT) call.pause();
-      written = answer(
-        timed(() => handle(request, caller), observe(request)),
-        written,
-      );
+      const response = timed(() => handle(request, caller), observe(request));
+      const answered = answerFailure
+        ? response.catch((thrown) => answerFailure(request, thrown))
+        : response;
+      written = answer(answered, written);
       void written.then(() => {
         inFlight -= 1;
         call.resume();

@@ -2,12 +2,14 @@ import type { handleUnaryCall } from '@grpc/grpc-js';
 import { ERROR_CODES } from '../../errors.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics, Operation } from '../../observability/metrics.js';
+import type { ModelControl } from '../../serving/model-control.js';
 import type { ModelReference } from '../../serving/model-reference.js';
 import type { Caller, InferenceService } from '../../serving/service.js';
 import { publicError } from '../public-error.js';
 
 export interface GrpcContext {
   readonly service: InferenceService;
+  readonly models: ModelControl;
   readonly metrics: Metrics;
   readonly log: Logger;
 }

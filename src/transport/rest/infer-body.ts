@@ -1,8 +1,13 @@
 import { z } from 'zod';
 import { LcqError } from '../../errors.js';
 import type { TensorSpec } from '../../runtime/session.js';
-import type { InferInput } from '../../serving/infer-request.js';
-import { refuseUnsupported } from '../infer-parameters.js';
+import type { InferInput, RequestedOutput } from '../../serving/infer-request.js';
+import {
+  classCount,
+  refuseSharedMemory,
+  type SchedulingParameters,
+  schedulingParameters,
+} from '../infer-parameters.js';
 import { bytesOfJson } from './json-tensor.js';
 
 const parameters = z.record(z.string(), z.unknown()).optional();
@@ -29,7 +34,8 @@ export interface InferBody {
   readonly id: string | undefined;
   readonly inputs: readonly InferInput[];
   /** Undefined: all. */
-  readonly outputs: readonly string[] | undefined;
+  readonly outputs: readonly RequestedOutput[] | undefined;
+  readonly scheduling: SchedulingParameters;
   wantsBinary(output: string): boolean;
 }
 
@@ -48,16 +54,17 @@ export function parseInferBody(
 ): InferBody {
   const length = parseJsonLength(jsonLength, body.length);
   const json = parseJson(body.subarray(0, length));
-  for (const { name, parameters } of [...json.inputs, ...(json.outputs ?? [])]) {
-    refuseUnsupported(parameters, name);
-  }
+  for (const { name, parameters } of json.inputs) refuseSharedMemory(parameters, name);
   const binary = new Map(
     json.outputs?.map(({ name, parameters }) => [name, parameters?.binary_data]),
   );
   return {
     id: json.id,
     inputs: takeInputs(json.inputs, body.subarray(length), model),
-    outputs: json.outputs?.map(({ name }) => name),
+    outputs: json.outputs?.map(({ name, parameters }) => {
+      return { name, classes: classCount(parameters, name) };
+    }),
+    scheduling: schedulingParameters(json.parameters),
     wantsBinary: (output) =>
       (binary.get(output) ?? json.parameters?.binary_data_output ?? false) === true,
   };
@@ -73,6 +80,7 @@ export function rawInferBody(body: Buffer, inputs: readonly TensorSpec[]): Infer
     id: undefined,
     inputs: [{ name, datatype, shape: [1, ...shape.slice(1)], bytes: body }],
     outputs: undefined,
+    scheduling: {},
     wantsBinary: () => true,
   };
 }

@@ -3,6 +3,7 @@ import type { Tensor, TensorDataType } from '../../runtime/session.js';
 import {
   allocate,
   bytesOfElements,
+  decodeByteStrings,
   elementCount,
   encodeByteStrings,
   isTensorDataType,
@@ -88,9 +89,19 @@ function toElement(value: number, elements: Tensor['data']): number | bigint | u
   return Number.isSafeInteger(value) ? BigInt(value) : undefined;
 }
 
+function decodeStrings(name: string, encoded: Uint8Array): string[] {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  try {
+    return decodeByteStrings(encoded).map((string) => decoder.decode(string));
+  } catch {
+    throw binaryOnly('output', name, 'not UTF-8');
+  }
+}
+
 /** The JSON array of a tensor's elements, flat. Throws INVALID_ARGUMENT for what JSON cannot carry. */
 export function jsonOfTensor(name: string, { datatype, data }: Tensor): string {
   if (datatype === 'FP16') throw binaryOnly('output', name, datatype);
+  if (datatype === 'BYTES') return JSON.stringify(decodeStrings(name, data as Uint8Array));
   const text = data.join(',');
   // NaN, Infinity
   if (/[NI]/.test(text)) throw binaryOnly('output', name, 'not finite');

@@ -8,7 +8,7 @@ import { encodeInferReply } from './infer-reply.js';
 
 const JSON_LENGTH_HEADER = 'inference-header-content-length';
 
-/** The core of the Open Inference Protocol over REST, with the binary tensor data extension. */
+/** The Open Inference Protocol over REST, with the extensions that are about models and tensors. */
 export async function openInferenceRoutes(
   app: FastifyInstance,
   { service }: { service: InferenceService },
@@ -21,10 +21,19 @@ export async function openInferenceRoutes(
   for (const url of ['/v2', '/v2/']) {
     endpoint(app, 'GET', url, (_, reply) => sendJson(reply, service.serverMetadata));
   }
+  endpoint(app, 'GET', '/v2/models/stats', (_, reply) =>
+    sendJson(reply, { model_stats: service.modelStatistics({}) }),
+  );
   for (const url of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
     endpoint(app, 'GET', url, (request, reply) => {
       return sendJson(reply, service.modelMetadata(reference(request)));
     });
+    endpoint(app, 'GET', `${url}/config`, (request, reply) =>
+      sendJson(reply, service.modelConfiguration(reference(request))),
+    );
+    endpoint(app, 'GET', `${url}/stats`, (request, reply) =>
+      sendJson(reply, { model_stats: service.modelStatistics(reference(request)) }),
+    );
     endpoint(app, 'GET', `${url}/ready`, (request, reply) => {
       const { model } = reference(request);
       if (!service.isModelReady(reference(request))) {
@@ -57,9 +66,9 @@ async function infer(
     jsonLength === '0'
       ? rawInferBody(bytes, service.modelMetadata({ model, version }).inputs)
       : parseInferBody(bytes, jsonLength, model);
-  const { inputs, outputs } = body;
+  const { inputs, outputs, scheduling } = body;
   const encoded = encodeInferReply(
-    await service.infer({ model, version, inputs, outputs }, caller),
+    await service.infer({ model, version, inputs, outputs }, { ...caller, ...scheduling }),
     body,
   );
   if (encoded.jsonLength === undefined) {

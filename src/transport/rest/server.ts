@@ -12,13 +12,16 @@ import type { Metrics } from '../../observability/metrics.js';
 import type { RequestObserver } from '../../observability/request-observer.js';
 import type { AccessControl } from '../../security/access-control.js';
 import type { TlsMaterial } from '../../security/tls-material.js';
+import type { ModelControl } from '../../serving/model-control.js';
 import type { ModelReference } from '../../serving/model-reference.js';
 import type { InferenceService } from '../../serving/service.js';
 import { publicError } from '../public-error.js';
 import { guardRoutes } from './access.js';
+import { decodeBody, encodeReply } from './compression.js';
 import { sendJson } from './endpoint.js';
 import { observeWith } from './observe.js';
 import { openInferenceRoutes } from './open-inference.js';
+import { repositoryRoutes } from './repository.js';
 import { visionRoutes } from './vision.js';
 
 /** Longest time for a whole request to arrive, and for its headers; a slower sender is cut off. */
@@ -29,6 +32,7 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 
 export interface RestOptions {
   readonly service: InferenceService;
+  readonly models: ModelControl;
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly observer: RequestObserver;
@@ -66,7 +70,8 @@ export class RestServer {
       clientErrorHandler: refuseMalformedHttp,
       frameworkErrors: (error, _request, reply) => void sendError(reply, toLcqError(error)),
     });
-    readBodiesAsBytes(this.#app);
+    readBodiesAsBytes(this.#app, options.maxBodyBytes);
+    this.#app.addHook('onSend', encodeReply);
     observeRequests(this.#app, options);
     observeWith(this.#app, options.observer);
     guardRoutes(this.#app, options.access);
@@ -83,6 +88,7 @@ export class RestServer {
     this.#app.server.on('request', ({ socket }) => this.#silent.delete(peerOf(socket)));
     this.#app.register(visionRoutes, options);
     this.#app.register(openInferenceRoutes, options);
+    this.#app.register(repositoryRoutes, options);
   }
 
   /** Resolves to the port. Rejects with UNAVAILABLE if it cannot be had. */
@@ -124,10 +130,15 @@ const tlsOptions = (material: TlsMaterial) => ({
 });
 
 /** Bodies are bytes until a handler knows better: clients send tensors and pictures under any type, or none. */
-function readBodiesAsBytes(app: FastifyInstance): void {
+function readBodiesAsBytes(app: FastifyInstance, maxBodyBytes: number): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  app.addHook('onRequest', refuseContentEncoding);
+  app.addContentTypeParser(
+    '*',
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, body: Buffer) =>
+      decodeBody(body, request.headers['content-encoding'], maxBodyBytes),
+  );
+  app.addHook('onRequest', refuseEncodedForms);
 }
 
 /** Counts each inference request once, when its reply or its connection ends. */
@@ -162,10 +173,12 @@ function refuseMalformedHttp(error: NodeJS.ErrnoException, socket: Socket): void
   );
 }
 
-async function refuseContentEncoding(request: FastifyRequest): Promise<void> {
-  const encoding = request.headers['content-encoding'];
-  if (encoding === undefined || encoding === 'identity') return;
-  const message = `content encoding '${encoding}' is not supported`;
+/** Forms have a reader of their own, which knows no content encoding. */
+async function refuseEncodedForms(request: FastifyRequest): Promise<void> {
+  const encoding = request.headers['content-encoding'] ?? 'identity';
+  const isForm = request.headers['content-type']?.startsWith('multipart/') ?? false;
+  if (encoding === 'identity' || !isForm) return;
+  const message = `content encoding '${encoding}' is not supported for forms`;
   throw new LcqError('UNSUPPORTED_MEDIA_TYPE', message);
 }
 
