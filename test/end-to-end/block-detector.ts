@@ -106,19 +106,31 @@ export interface DetectionServer {
   metrics(): Promise<string>;
 }
 
+/** Writes the block detector into a model repository, as `blocks`. */
+export const writeBlockDetector = (root: string): Promise<void> =>
+  writeModel(root, 'blocks', BLOCK_CONFIG, BLOCK_LABELS, encodeModel(blockDetector()));
+
+async function writeModel(
+  root: string,
+  name: string,
+  config: object,
+  labels: readonly string[],
+  model: Uint8Array,
+): Promise<void> {
+  await mkdir(join(root, name, '1'), { recursive: true });
+  await writeFile(join(root, name, 'config.json'), JSON.stringify(config));
+  await writeFile(join(root, name, 'labels.txt'), labels.join('\n'));
+  await writeFile(join(root, name, '1', 'model.onnx'), model);
+}
+
 /** Runs a server of the block detector `blocks`, on the real runtime, and of the classifier `colours`. */
 export async function withDetectionServer(
   use: (context: DetectionServer) => Promise<void>,
 ): Promise<void> {
   const root = await mkdtemp(join(tmpdir(), 'lcq-detection-'));
-  const write = async (name: string, config: object, labels: string[], model: Uint8Array) => {
-    await mkdir(join(root, name, '1'), { recursive: true });
-    await writeFile(join(root, name, 'config.json'), JSON.stringify(config));
-    await writeFile(join(root, name, 'labels.txt'), labels.join('\n'));
-    await writeFile(join(root, name, '1', 'model.onnx'), model);
-  };
-  await write('blocks', BLOCK_CONFIG, BLOCK_LABELS, encodeModel(blockDetector()));
-  await write('colours', COLOUR_CONFIG, ['red', 'green', 'blue'], Buffer.from('of a fake session'));
+  await writeBlockDetector(root);
+  const labels = ['red', 'green', 'blue'];
+  await writeModel(root, 'colours', COLOUR_CONFIG, labels, Buffer.from('of a fake session'));
   const config = configSchema.parse({ ...TEST_SETTINGS, modelRepository: root });
   const server = new ModelServer(config, {
     openSession: async (path) =>
