@@ -1,7 +1,7 @@
 import { area, type Box, intersection, intersectionOverUnion } from '../vision/boxes.js';
 import type { Detection } from '../vision/detection.js';
 
-/** Average precision as COCO defines it (cocodataset.org, detection evaluation; pycocotools agrees to the last digit). */
+/** Average precision as COCO defines it (cocodataset.org, detection evaluation); pycocotools gives the same figures. */
 
 /** An object that somebody has marked in a picture. */
 export interface MarkedObject {
