@@ -1,7 +1,7 @@
 import { compander } from '../../lcq/compander.js';
 import { GRID_CELLS } from '../../lcq/grid.js';
 import { companderLevels, companderThresholds, snapLevels } from '../../lcq/levels.js';
-import { uniformSteps } from '../../lcq/uniform-quantizer.js';
+import { uniformCode, uniformSteps } from '../../lcq/uniform-quantizer.js';
 
 /** A quantizer's parameters, fitted to a sample. */
 export interface FittedQuantizer {
@@ -38,21 +38,21 @@ export function fitQuantizer(sample: ArrayLike<number>, settings: FitSettings): 
   const largest = magnitudes.reduce((a, v) => Math.max(a, v), 0);
   const theta = new Float32Array(settings.intervals);
   if (!(largest > 0)) return { alpha: 1, theta, error: 0 };
-  const fitAt = (alpha: number, companding: boolean): FittedQuantizer => {
-    const histogram = new Histogram([{ magnitudes, alpha, weight: 1 }]);
-    return companding
-      ? { alpha, ...fitTheta(histogram, settings) }
-      : { alpha, theta, error: histogram.error(theta, settings) };
-  };
   const best = (fits: FittedQuantizer[]) => fits.reduce((a, b) => (b.error < a.error ? b : a));
   const uniform = best(
-    Array.from({ length: CLIP_CANDIDATES }, (_, i) =>
-      fitAt((largest * (i + 1)) / CLIP_CANDIDATES, false),
-    ),
+    Array.from({ length: CLIP_CANDIDATES }, (_, i) => {
+      const alpha = (largest * (i + 1)) / CLIP_CANDIDATES;
+      return { alpha, theta, error: uniformError(magnitudes, alpha, settings) };
+    }),
   );
   if (!settings.companding) return uniform;
   const clips = WIDER_CLIPS.map((factor) => Math.min(largest, factor * uniform.alpha));
-  return best([...new Set(clips)].map((alpha) => fitAt(alpha, true)));
+  return best(
+    [...new Set(clips)].map((alpha) => {
+      const histogram = new Histogram([{ magnitudes, alpha, weight: 1 }]);
+      return { alpha, ...fitTheta(histogram, settings) };
+    }),
+  );
 }
 
 /** One clip for each row of weights, and the compander that serves all rows; `error` is over all of them. */
@@ -72,6 +72,26 @@ export function fitRows(
   const theta = new Float32Array(settings.intervals);
   if (!settings.companding) return { clips, theta, error: histogram.error(theta, settings) };
   return { clips, ...fitTheta(histogram, settings) };
+}
+
+/** Squared error over squared signal of uniform steps: one pass, which for few elements is less than a histogram. */
+function uniformError(
+  magnitudes: Float32Array,
+  alpha: number,
+  { bits, signed, cap }: FitSettings,
+): number {
+  const steps = uniformSteps(bits, signed);
+  const levels = snapLevels(
+    Float64Array.from({ length: steps + 1 }, (_, code) => code / steps),
+    cap,
+  );
+  let [error, energy] = [0, 0];
+  for (const x of magnitudes) {
+    const level = (alpha * levels[uniformCode(Math.min(1, x / alpha), steps)]) / cap;
+    error += (x - level) ** 2;
+    energy += x * x;
+  }
+  return error / energy;
 }
 
 /** What a quantizer can represent: magnitudes, or the positive part. */
