@@ -20,20 +20,20 @@ describe('kernels', () => {
     assert.equal(available[0].name, 'scalar');
     const names = available.map(({ name }) => name).join('|');
     for (const { name, kernels } of available) {
-      assert.match(kernels[0], new RegExp(`_${name}$`));
+      assert.ok(kernels.some((kernel) => kernel.endsWith(`_${name}`)));
       for (const kernel of kernels) assert.match(kernel, new RegExp(`_(${names})$`));
     }
   });
 
-  for (const { name } of available) {
+  for (const { name, kernels } of available) {
     test(`are forced by the name ${name}`, async () => {
-      assert.match(await kernelOf(bytes, name), new RegExp(`_${name}$`));
+      assert.ok(kernels.includes(await kernelOf(bytes, name)));
     });
   }
 
   test('are the best available ones by default', async () => {
-    const best = available[available.length - 1].name;
-    assert.match(await kernelOf(bytes), new RegExp(`_${process.env.LCQ_KERNELS || best}$`));
+    const best = process.env.LCQ_KERNELS || available[available.length - 1].name;
+    assert.equal(await kernelOf(bytes), await kernelOf(bytes, best));
   });
 
   test('are forced by the variable LCQ_KERNELS', () => {

@@ -48,24 +48,32 @@ struct Exact {
 static_assert(kLanes * PairSums::kDepth * PairSums::kWeightSize == sizeof(__m256i));
 static_assert(kLanes * Exact::kDepth * Exact::kWeightSize == sizeof(__m256i));
 
+/// Loops are unrolled before registers are given out, or GCC keeps the sums in memory.
 template <typename Step, size_t Rows, size_t Vectors>
 void tile(const uint8_t* panel, size_t stride, const uint8_t* weights, size_t steps,
           const int32_t* start, size_t start_pitch, int32_t* acc) {
   __m256i sum[Rows][Vectors];
+#pragma GCC unroll 8
   for (size_t r = 0; r < Rows; ++r) {
+#pragma GCC unroll 8
     for (size_t v = 0; v < Vectors; ++v) sum[r][v] = load(start + r * start_pitch + v * kLanes);
   }
   for (size_t step = 0; step < steps; ++step, weights += Vectors * 32, panel += Step::kDepth) {
     __m256i weight[Vectors];
+#pragma GCC unroll 8
     for (size_t v = 0; v < Vectors; ++v) weight[v] = load(weights + v * 32);
+#pragma GCC unroll 8
     for (size_t r = 0; r < Rows; ++r) {
       const __m256i input = Step::broadcast(panel + r * stride);
+#pragma GCC unroll 8
       for (size_t v = 0; v < Vectors; ++v) {
         sum[r][v] = Step::multiply_add(sum[r][v], input, weight[v]);
       }
     }
   }
+#pragma GCC unroll 8
   for (size_t r = 0; r < Rows; ++r) {
+#pragma GCC unroll 8
     for (size_t v = 0; v < Vectors; ++v) {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(acc + r * kColumns + v * kLanes), sum[r][v]);
     }

@@ -16,26 +16,34 @@ inline int32_t load4(const uint8_t* bytes) {
   return word;
 }
 
+/// Loops are unrolled before registers are given out, or GCC keeps the sums in memory.
 template <size_t Rows, size_t Vectors>
 void tile(const uint8_t* panel, size_t stride, const int8_t* weights, size_t steps,
           const int32_t* start, size_t start_pitch, int32_t* acc) {
   __m512i sum[Rows][Vectors];
+#pragma GCC unroll 8
   for (size_t r = 0; r < Rows; ++r) {
+#pragma GCC unroll 8
     for (size_t v = 0; v < Vectors; ++v) {
       sum[r][v] = _mm512_loadu_si512(start + r * start_pitch + v * kLanes);
     }
   }
   for (size_t step = 0; step < steps; ++step, weights += Vectors * 64, panel += kDepth) {
     __m512i weight[Vectors];
+#pragma GCC unroll 8
     for (size_t v = 0; v < Vectors; ++v) weight[v] = _mm512_loadu_si512(weights + v * 64);
+#pragma GCC unroll 8
     for (size_t r = 0; r < Rows; ++r) {
       const __m512i input = _mm512_set1_epi32(load4(panel + r * stride));
+#pragma GCC unroll 8
       for (size_t v = 0; v < Vectors; ++v) {
         sum[r][v] = _mm512_dpbusd_epi32(sum[r][v], input, weight[v]);
       }
     }
   }
+#pragma GCC unroll 8
   for (size_t r = 0; r < Rows; ++r) {
+#pragma GCC unroll 8
     for (size_t v = 0; v < Vectors; ++v) {
       _mm512_storeu_si512(acc + r * kColumns + v * kLanes, sum[r][v]);
     }

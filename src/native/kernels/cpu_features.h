@@ -9,6 +9,8 @@ struct CpuFeatures {
   bool avx512vnni = false;
   /// These and VBMI.
   bool avx512vbmi = false;
+  /// Two byte permutes of 512 bits a cycle (AMD Zen 4 and later); Intel's processors do one.
+  bool fast_byte_permutes = false;
   /// AVX-512 as above and AMX with 8-bit integers, which this process may use.
   bool amx = false;
 };

@@ -27,6 +27,7 @@ void accumulate(const uint8_t* levels, size_t pitch, const size_t* offsets, size
   for (size_t r = 0; r < rows; ++r, levels += pitch, acc += kColumns) {
     const auto* weights = static_cast<const int8_t*>(packed);
     __m512i sum[kVectors];
+#pragma GCC unroll 8
     for (size_t v = 0; v < kVectors; ++v) sum[v] = _mm512_loadu_si512(start + v * kLanes);
     for (size_t k = 0; k < steps * kDepth; k += kDepth, weights += kVectors * 64) {
       const __m512i a = _mm512_loadu_si512(levels + offsets[k]);
@@ -38,10 +39,12 @@ void accumulate(const uint8_t* levels, size_t pitch, const size_t* offsets, size
       const __m512i taps[kVectors] = {
           _mm512_unpacklo_epi16(ab0, cd0), _mm512_unpackhi_epi16(ab0, cd0),
           _mm512_unpacklo_epi16(ab1, cd1), _mm512_unpackhi_epi16(ab1, cd1)};
+#pragma GCC unroll 8
       for (size_t v = 0; v < kVectors; ++v) {
         sum[v] = _mm512_dpbusd_epi32(sum[v], taps[v], _mm512_loadu_si512(weights + v * 64));
       }
     }
+#pragma GCC unroll 8
     for (size_t v = 0; v < kVectors; ++v) _mm512_storeu_si512(acc + v * kLanes, sum[v]);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <stdexcept>
+#include <utility>
 
 #include "cpu_features.h"
 #include "depthwise_conv.h"
@@ -55,6 +56,8 @@ std::vector<IsaInfo> describe() {
       {Isa::kAvx512Vbmi, "avx512vbmi", cpu.avx512vbmi, {}},
       {Isa::kAmx, "amx", cpu.amx, {}},
   };
+  // Where permutes are slow, a look-up gains nothing over vpdpbusd.
+  if (!cpu.fast_byte_permutes) std::swap(infos[2], infos[3]);
   for (IsaInfo& info : infos) {
     const KernelSet set = kernel_set(info.isa);
     if (set.lookup != nullptr) info.kernels.push_back(set.lookup->name);

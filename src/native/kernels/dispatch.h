@@ -10,7 +10,7 @@
 
 namespace lcq::kernels {
 
-/// A set of kernels for one instruction set, in ascending order of preference.
+/// A set of kernels for one instruction set.
 enum class Isa { kScalar, kAvx2, kAvx512Vnni, kAvx512Vbmi, kAmx };
 
 struct IsaInfo {
@@ -21,7 +21,7 @@ struct IsaInfo {
   std::vector<const char*> kernels;
 };
 
-/// Every instruction set that this project has kernels for.
+/// Every instruction set that this project has kernels for, the one preferred on this processor last.
 const std::vector<IsaInfo>& isas();
 
 /// The value of the environment variable LCQ_KERNELS, which forces an instruction set; empty if it is not set.

@@ -28,19 +28,24 @@ inline void add_words(__m256i words, int32_t* acc) {
   _mm256_storeu_si256(out + 1, _mm256_add_epi32(load(out + 1), high));
 }
 
-/// At most kMaxWideSums * Depth entries. Bytes are widened in pairs: the sums of whole words hold the even bytes and 256
+/// At most kMaxWideSums * Depth entries. Loops are unrolled before registers are given out, or GCC keeps the sums in
+/// memory. Bytes are widened in pairs: the sums of whole words hold the even bytes and 256
 /// times the odd ones, which are summed on their own too.
 template <size_t Rows, size_t Depth>
 void add_entries(const uint8_t* indices, size_t stride, const uint8_t* entries,
                  const uint8_t* tables, size_t count, int32_t* acc) {
   __m256i words[Rows], odd[Rows];
+#pragma GCC unroll 8
   for (size_t r = 0; r < Rows; ++r) words[r] = odd[r] = _mm256_setzero_si256();
   for (size_t k = 0; k < count; k += Depth) {
     __m256i entry[Depth];
+#pragma GCC unroll 8
     for (size_t d = 0; d < Depth; ++d) entry[d] = load(entries + (k + d) * kColumns);
+#pragma GCC unroll 8
     for (size_t r = 0; r < Rows; ++r) {
       const uint8_t* index = indices + r * stride + k;
       __m256i sum = look_up(tables, index[0], entry[0]);
+#pragma GCC unroll 8
       for (size_t d = 1; d < Depth; ++d) {
         sum = _mm256_add_epi8(sum, look_up(tables, index[d], entry[d]));
       }
@@ -48,6 +53,7 @@ void add_entries(const uint8_t* indices, size_t stride, const uint8_t* entries,
       odd[r] = _mm256_add_epi16(odd[r], _mm256_srli_epi16(sum, 8));
     }
   }
+#pragma GCC unroll 8
   for (size_t r = 0; r < Rows; ++r, acc += kColumns) {
     add_words(_mm256_sub_epi16(words[r], _mm256_slli_epi16(odd[r], 8)), acc);
     add_words(odd[r], acc + kColumns / 2);

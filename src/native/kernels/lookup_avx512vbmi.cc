@@ -18,20 +18,25 @@ inline void add_words(__m512i words, int32_t* acc) {
   _mm512_storeu_si512(acc + 16, _mm512_add_epi32(_mm512_loadu_si512(acc + 16), high));
 }
 
-/// At most kMaxWideSums * Depth entries. Bytes are widened in pairs: the sums of whole words hold the even bytes and 256
+/// At most kMaxWideSums * Depth entries. Loops are unrolled before registers are given out, or GCC keeps the sums in
+/// memory. Bytes are widened in pairs: the sums of whole words hold the even bytes and 256
 /// times the odd ones, which are summed on their own too.
 template <size_t Rows, size_t Depth>
 void add_entries(const uint8_t* indices, size_t stride, const uint8_t* entries,
                  const uint8_t* tables, size_t count, int32_t* acc) {
   __m512i words[Rows], odd[Rows];
+#pragma GCC unroll 8
   for (size_t r = 0; r < Rows; ++r) words[r] = odd[r] = _mm512_setzero_si512();
   for (size_t k = 0; k < count; k += Depth) {
     __m512i entry[Depth];
+#pragma GCC unroll 8
     for (size_t d = 0; d < Depth; ++d) entry[d] = _mm512_loadu_si512(entries + (k + d) * kColumns);
+#pragma GCC unroll 8
     for (size_t r = 0; r < Rows; ++r) {
       const uint8_t* index = indices + r * stride + k;
       __m512i sum = _mm512_permutexvar_epi8(entry[0],
                                             _mm512_loadu_si512(tables + index[0] * kTableBytes));
+#pragma GCC unroll 8
       for (size_t d = 1; d < Depth; ++d) {
         const __m512i table = _mm512_loadu_si512(tables + index[d] * kTableBytes);
         sum = _mm512_add_epi8(sum, _mm512_permutexvar_epi8(entry[d], table));
@@ -40,6 +45,7 @@ void add_entries(const uint8_t* indices, size_t stride, const uint8_t* entries,
       odd[r] = _mm512_add_epi16(odd[r], _mm512_srli_epi16(sum, 8));
     }
   }
+#pragma GCC unroll 8
   for (size_t r = 0; r < Rows; ++r, acc += kColumns) {
     add_words(_mm512_sub_epi16(words[r], _mm512_slli_epi16(odd[r], 8)), acc);
     add_words(odd[r], acc + kColumns / 2);
