@@ -63,7 +63,7 @@ export class Metrics {
   });
   readonly #flushes = new Counter({
     name: 'lcq_batch_flushes_total',
-    help: 'Batches by the reason they were closed: full, settled (nobody else on the way), delay, drain.',
+    help: 'Batches by the reason they were closed: full, preferred, settled (nobody else on the way), delay, drain.',
     labelNames: [...MODEL, 'reason'],
     registers: [this.registry],
   });
