@@ -31,10 +31,10 @@ size_t depth_of(const LookupKernel& kernel, const ConvLayer& layer) {
   return 0;
 }
 
-/// tables[index][entry], both made of 2-bit codes; the code of a weight w is w + 1.
-std::vector<uint8_t> make_tables(const LookupKernel& kernel, const ConvLayer& layer) {
+/// tables[index][entry], both made of 2-bit codes; the code of a weight w is w + 1. Aligned: no table is in two cache lines.
+AlignedBuffer make_tables(const LookupKernel& kernel, const ConvLayer& layer) {
   const size_t size = size_t{1} << (kBits * kernel.inputs);
-  std::vector<uint8_t> tables(size * size);
+  AlignedBuffer tables = make_aligned_buffer(size * size);
   for (size_t index = 0; index < size; ++index) {
     for (size_t entry = 0; entry < size; ++entry) {
       int32_t sum = 0;
@@ -43,7 +43,7 @@ std::vector<uint8_t> make_tables(const LookupKernel& kernel, const ConvLayer& la
         const int32_t weight = static_cast<int32_t>(entry >> (kBits * i) & (kLevels - 1)) - 1;
         sum += level * weight + (weight < 0 ? greatest_level(layer) : 0);
       }
-      tables[index * size + entry] = static_cast<uint8_t>(sum);
+      tables[index * size + entry] = static_cast<std::byte>(sum);
     }
   }
   return tables;
@@ -128,7 +128,8 @@ class LookupConv final : public Conv {
         reinterpret_cast<const uint8_t*>(entries_.get()) + b * count_ * kernel_.columns;
     for (size_t tile = 0; tile < count; tile += kernel_.rows) {
       const size_t rows = std::min(kernel_.rows, count - tile);
-      kernel_.multiply(indices + tile * count_, count_, entries, tables_.data(), count_, depth_,
+      kernel_.multiply(indices + tile * count_, count_, entries,
+                       reinterpret_cast<const uint8_t*>(tables_.get()), count_, depth_,
                        rows, start_.data() + block.at, acc);
       epilogue_.finish(call, block, at + tile, {acc, kernel_.columns, rows, block.count});
     }
@@ -173,7 +174,7 @@ class LookupConv final : public Conv {
   const size_t depth_;
   const size_t count_;  // indices of a panel row
   const std::vector<Block> blocks_;
-  const std::vector<uint8_t> tables_;
+  const AlignedBuffer tables_;
   const AlignedBuffer entries_;
   const std::vector<int32_t> start_;
   const Panel panel_;
