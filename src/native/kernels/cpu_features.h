@@ -15,8 +15,8 @@ struct CpuFeatures {
   bool amx = false;
 };
 
-/// The features of this processor that the operating system lets programs use. On Linux a process must ask for AMX: this
-/// does.
+/// The features of this processor that the operating system lets programs use. On Linux a process must ask for AMX:
+/// this does.
 CpuFeatures cpu_features();
 
 }  // namespace lcq::kernels

@@ -31,7 +31,8 @@ size_t depth_of(const LookupKernel& kernel, const ConvLayer& layer) {
   return 0;
 }
 
-/// tables[index][entry], both made of 2-bit codes; the code of a weight w is w + 1. Aligned: no table is in two cache lines.
+/// tables[index][entry], both made of 2-bit codes; the code of a weight w is w + 1. Aligned: no table is in two cache
+/// lines.
 AlignedBuffer make_tables(const LookupKernel& kernel, const ConvLayer& layer) {
   const size_t size = size_t{1} << (kBits * kernel.inputs);
   AlignedBuffer tables = make_aligned_buffer(size * size);
@@ -56,8 +57,8 @@ ConvLayer with_codes(const ConvLayer& layer) {
   return codes;
 }
 
-/// An index of a panel row is made of inputs that are `count` apart, so that neighbouring indices come from neighbouring
-/// inputs.
+/// An index of a panel row is made of inputs that are `count_` apart, so that neighbouring indices come from
+/// neighbouring inputs.
 class LookupConv final : public Conv {
  public:
   LookupConv(const ConvLayer& layer, const LookupKernel& kernel)

@@ -65,8 +65,8 @@ void arrange(const ConvLayer& layer, const PanelKernel& kernel, const Block& blo
   }
 }
 
-/// Levels to indices, in the order that TileOps unpacks. Padding may become any level: panels are zero there, and outputs
-/// beyond a block's count are not stored.
+/// Levels to indices, in the order that TileOps unpacks. Padding may become any level: panels are zero there, and
+/// outputs beyond a block's count are not stored.
 void pack_indices(const PackedWeights& packed, const std::vector<int8_t>& weights, std::byte* out) {
   const size_t bits = index_bits(packed.format);
   const size_t period = size_t{1} << bits, per_packed = 8 / bits;

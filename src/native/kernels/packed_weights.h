@@ -31,8 +31,8 @@ std::vector<int32_t> sums_of_zero_point(const ConvLayer& layer);
 /// Bytes that unpacking all steps of a block, or a chunk of them, needs.
 size_t unpacked_bytes(const PackedWeights& packed, const PanelKernel& kernel, size_t steps);
 
-/// The weights of `steps` steps of block `index` from `step` on, a multiple of chunk_steps, as the kernel reads them: in
-/// place, or unpacked into `buffer`.
+/// The weights of `steps` steps of block `index` from `step` on, a multiple of chunk_steps, as the kernel reads them:
+/// in place, or unpacked into `buffer`.
 const void* unpack(const PackedWeights& packed, const PanelKernel& kernel,
                    const std::vector<Block>& blocks, size_t index, size_t step, size_t steps,
                    std::byte* buffer);

@@ -9,8 +9,8 @@
 
 namespace lcq::kernels {
 
-/// Sums of a tile: [rows][stride], of which `count` outputs of a row count. A row is a pixel. Constants and residuals are
-/// readable up to the block's whole width.
+/// Sums of a tile: [rows][stride], of which `count` outputs of a row count. A row is a pixel. Constants and residuals
+/// are readable up to the block's whole width.
 struct Sums {
   const int32_t* acc;
   size_t stride;
@@ -32,7 +32,8 @@ struct StreamConstants {
 /// 64 bytes makes 8 / bits vectors: bits b*j .. b*j+b-1 of its byte i are the index of byte i of the vector j.
 inline constexpr size_t kPackedVector = 64;
 
-/// Everything but the multiplication, a tile at a time. Rows of `codes`, `stream` and `real` are `pitch` elements apart.
+/// Everything but the multiplication, a tile at a time. Rows of `codes`, `stream` and `real` are `pitch` elements
+/// apart.
 struct TileOps {
   /// out[i] = levels[codes[i]] for codes below 16.
   void (*map16)(const uint8_t* codes, size_t count, const uint8_t* levels, uint8_t* out);
