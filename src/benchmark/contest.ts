@@ -12,6 +12,9 @@ import { arbitraryFeeds, race } from './race.js';
 import { standardModel } from './standard-model.js';
 import { traceNodes } from './trace.js';
 
+/** The threads of a session that has run would spin on, on the cores of the one that is timed next. */
+const NO_SPINNING_AFTER_A_RUN = { 'session.force_spinning_stop': '1' };
+
 /** The forms of a network that are compared. */
 export const FORMS = ['fp32', 'int8', 'lcq2', 'lcq3', 'lcq4'] as const;
 export type Form = (typeof FORMS)[number];
@@ -122,7 +125,8 @@ async function measureSpeed(
 ): Promise<ContestRow[]> {
   const sessions: [Form, LcqSession][] = [];
   for (const [form, { path }] of files) {
-    sessions.push([form, await createLcqSession(path, { intraOpThreads: threads, kernels })]);
+    const options = { intraOpThreads: threads, kernels, config: NO_SPINNING_AFTER_A_RUN };
+    sessions.push([form, await createLcqSession(path, options)]);
   }
   const rows: ContestRow[] = [];
   for (const batch of batches) {
