@@ -8,6 +8,8 @@ import { Metrics } from './observability/metrics.js';
 import { MetricsServer } from './observability/metrics-server.js';
 import { OtlpExporter } from './observability/otlp-exporter.js';
 import { RequestObserver } from './observability/request-observer.js';
+import { registerServerGauges } from './observability/server-gauges.js';
+import { MODEL_STATES } from './repository/lifecycle.js';
 import { ModelManager } from './repository/model-manager.js';
 import { ModelRegistry } from './repository/registry.js';
 import { ModelRepository } from './repository/repository.js';
@@ -72,7 +74,8 @@ export class ModelServer {
     const observed = { metrics: this.#metrics, log: this.#log, observer };
     const parts = { service: this.#service, models, ...observed, access, tls };
     const { maxBodyBytes, maxImageBytes, maxGrpcMessageBytes: maxMessageBytes } = config;
-    this.#metricsServer = new MetricsServer(this.#metrics);
+    this.#registerGauges();
+    this.#metricsServer = new MetricsServer(this.#metrics, this.#service);
     this.#rest = new RestServer({ ...parts, maxBodyBytes, maxImageBytes });
     this.#grpc = new GrpcServer({ ...parts, maxMessageBytes });
   }
@@ -159,6 +162,30 @@ export class ModelServer {
     });
   }
 
+  #registerGauges(): void {
+    registerServerGauges(this.#metrics.registry, {
+      version: packageVersion(),
+      memoryBudgetBytes: this.#config.memoryBudgetBytes,
+      modelStates: MODEL_STATES,
+      isReady: () => this.#service.state === 'ready',
+      requestsInFlight: () => this.#service.inFlight,
+      models: () => {
+        const meant = this.#registry.all().filter(({ isRetired }) => !isRetired);
+        return meant.map(({ name: model, version, state }) => ({
+          labels: { model, version },
+          state,
+        }));
+      },
+      reservations: () =>
+        this.#models.reservations.map(({ name: model, version, bytes }) => ({
+          labels: { model, version },
+          bytes,
+        })),
+      workerPids: () => this.workerPids,
+      certificateExpiry: () => this.#security.certificateExpiry,
+    });
+  }
+
   #modelManager(openSession: OpenSession = this.#openLcqSession): ModelManager<Servable> {
     const { maxImageBytes: maxBytes, maxImagePixels: maxPixels, memoryBudgetBytes } = this.#config;
     const options = {
@@ -173,6 +200,7 @@ export class ModelServer {
       open: (definition) => loadServable(definition, openSession, options),
       memoryBudgetBytes: memoryBudgetBytes || undefined,
       onFault: (model, error) => this.#log.error({ err: error, model }, error.message),
+      onLoadFailed: (model, code) => this.#metrics.modelLoadFailed(model, code),
     });
   }
 

@@ -74,6 +74,13 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly #loadFailures = new Counter({
+    name: 'lcq_model_load_failures_total',
+    help: 'Loads of a model of the repository that failed, by error code; what answered before still does.',
+    labelNames: ['model', 'code'],
+    registers: [this.registry],
+  });
+
   readonly #workerCrashes = new Counter({
     name: 'lcq_worker_crashes_total',
     help: 'Worker processes that ended unasked, by signal or exit status.',
@@ -125,6 +132,10 @@ export class Metrics {
   modelLoaded(labels: ModelLabels, milliseconds: number): void {
     this.#triton?.modelLoaded(labels, milliseconds);
     this.#loadSeconds.set({ ...labels }, milliseconds / 1000);
+  }
+
+  modelLoadFailed(model: string, code: string): void {
+    this.#loadFailures.inc({ model, code });
   }
 
   workerCrashed(reason: string | number): void {

@@ -14,6 +14,9 @@
  */
 export type ModelState = 'UNKNOWN' | 'LOADING' | 'READY' | 'UNLOADING' | 'UNAVAILABLE';
 
+/** The reason of a version that was unloaded, in Triton's word. */
+const UNLOADED = 'unloaded';
+
 const SUCCESSORS: Readonly<Record<ModelState, readonly ModelState[]>> = {
   UNKNOWN: ['LOADING'],
   LOADING: ['READY', 'UNAVAILABLE'],
@@ -21,6 +24,8 @@ const SUCCESSORS: Readonly<Record<ModelState, readonly ModelState[]>> = {
   UNLOADING: ['UNAVAILABLE'],
   UNAVAILABLE: ['LOADING'],
 };
+
+export const MODEL_STATES = Object.keys(SUCCESSORS) as readonly ModelState[];
 
 /** One version of a model, and the servable that answers for it while it is READY. */
 export class ModelVersion<Servable> {
@@ -92,7 +97,12 @@ export class ModelVersion<Servable> {
   /** The servable is closed. */
   unloaded(): void {
     this.#enter('UNAVAILABLE');
-    this.#reason = 'unloaded';
+    this.#reason = UNLOADED;
+  }
+
+  /** Whether the version is gone because somebody wanted it so. */
+  get isRetired(): boolean {
+    return this.#state === 'UNAVAILABLE' && this.#reason === UNLOADED;
   }
 
   #enter(state: ModelState): void {

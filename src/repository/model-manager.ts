@@ -1,6 +1,6 @@
-import { LcqError } from '../errors.js';
+import { type ErrorCode, LcqError } from '../errors.js';
 import type { ModelState, ModelVersion } from './lifecycle.js';
-import { MemoryBudget } from './memory-budget.js';
+import { MemoryBudget, type Reservation } from './memory-budget.js';
 import type { ModelRegistry } from './registry.js';
 import { emptyRepository, type ModelDefinition, type ModelRepository } from './repository.js';
 
@@ -19,6 +19,8 @@ export interface ModelManagerOptions<Servable extends Closable> {
   readonly memoryBudgetBytes: number | undefined;
   /** A load that failed without a caller to tell. */
   onFault(name: string, error: LcqError): void;
+  /** Any load that failed of a model that the repository has. */
+  onLoadFailed(name: string, code: ErrorCode): void;
 }
 
 /** A line of the repository index. `version` and `state` are absent of a model that was never loaded. */
@@ -76,7 +78,7 @@ export class ModelManager<Servable extends Closable> {
   /** Brings a model to what its folder holds now; what already answers from the same content is left alone. */
   load(name: string): Promise<void> {
     return this.#inTurn(async () => {
-      const definitions = await this.#options.repository.read(name);
+      const definitions = await this.#read(name);
       this.#faults.delete(name);
       for (const version of this.#announce(definitions)) this.#rejected.delete(version);
       await this.#reconcile(definitions);
@@ -97,7 +99,7 @@ export class ModelManager<Servable extends Closable> {
       const names = await this.#options.repository.names();
       for (const name of names) {
         try {
-          const definitions = await this.#options.repository.read(name);
+          const definitions = await this.#read(name);
           this.#announce(definitions);
           await this.#reconcile(definitions);
           this.#faults.delete(name);
@@ -108,6 +110,11 @@ export class ModelManager<Servable extends Closable> {
       const gone = this.#registry.all().filter(({ name }) => !names.includes(name));
       for (const version of gone) await this.#retire(version);
     });
+  }
+
+  /** Memory that is taken now. */
+  get reservations(): readonly Reservation[] {
+    return this.#memory.reservations;
   }
 
   /** Every version that was ever loaded, and every model of the repository that was not. */
@@ -139,9 +146,19 @@ export class ModelManager<Servable extends Closable> {
   }
 
   async #readAll(names: readonly string[]) {
-    return Promise.all(
-      names.map(async (name) => ({ name, definitions: await this.#options.repository.read(name) })),
-    );
+    return Promise.all(names.map(async (name) => ({ name, definitions: await this.#read(name) })));
+  }
+
+  async #read(name: string): Promise<ModelDefinition[]> {
+    const { repository, onLoadFailed } = this.#options;
+    try {
+      return await repository.read(name);
+    } catch (thrown) {
+      // Callers may ask for anything.
+      const names = await repository.names().catch((): string[] => []);
+      if (names.includes(name)) onLoadFailed(name, LcqError.from(thrown).code);
+      throw thrown;
+    }
   }
 
   #announce(definitions: readonly ModelDefinition[]): ModelVersion<Servable>[] {
@@ -179,6 +196,7 @@ export class ModelManager<Servable extends Closable> {
     } catch (thrown) {
       const error = LcqError.from(thrown);
       entry.failed(error.message);
+      this.#options.onLoadFailed(name, error.code);
       // Memory may be free the next time; other failures are the content's.
       if (error.code !== 'RESOURCE_EXHAUSTED') this.#rejected.set(entry, digest);
       throw error;

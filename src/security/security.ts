@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { LcqError } from '../errors.js';
 import { AccessControl } from './access-control.js';
 import { ApiKeys } from './api-keys.js';
@@ -69,6 +70,11 @@ export class Security {
   /** Undefined: the ports take plain connections. */
   get tls(): TlsMaterial | undefined {
     return this.#tls?.value;
+  }
+
+  /** When the server's certificate ends; undefined: no TLS. */
+  get certificateExpiry(): Date | undefined {
+    return this.tls && new Date(new X509Certificate(this.tls.cert).validTo);
   }
 
   close(): void {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { rest, solidImage, withServer } from './server-under-test.js';
 
 /** Value of a sample by its name and labels; undefined if there is no such series. */
@@ -12,6 +14,9 @@ function sample(text: string, name: string, labels: Record<string, string>): num
   return undefined;
 }
 
+const certificates = fileURLToPath(
+  new URL('../../../test/security/certificates/', import.meta.url),
+);
 const MODEL = { model: 'colours', version: '3' };
 
 test('requests are counted by model, protocol, operation and outcome', () =>
@@ -76,8 +81,20 @@ test('what callers invent makes no series of its own', () =>
     assert.equal(sample(text, 'lcq_requests_total', { ...unknown, protocol: 'grpc' }), 20);
   }));
 
-test('the metrics port serves nothing else', () =>
-  withServer(async ({ ports }) => {
-    const { status, json } = await rest(`http://127.0.0.1:${ports.metrics}/v2`);
-    assert.deepEqual([status, json.code], [404, 'NOT_FOUND']);
-  }));
+test('the metrics port also answers health checks, in plain HTTP, and nothing else', async () => {
+  const check = async (url: string) => {
+    const { status, json } = await rest(url);
+    return [status, json.ready ?? json.live ?? json.code];
+  };
+  const tls = {
+    tlsCert: join(certificates, 'server.crt'),
+    tlsKey: join(certificates, 'server.key'),
+    tlsClientCa: join(certificates, 'authority.crt'),
+  };
+  await withServer(async ({ ports }) => {
+    const url = `http://127.0.0.1:${ports.metrics}`;
+    assert.deepEqual(await check(`${url}/v2/health/live`), [200, true]);
+    assert.deepEqual(await check(`${url}/v2/health/ready`), [200, true]);
+    assert.deepEqual(await check(`${url}/v2`), [404, 'NOT_FOUND']);
+  }, tls);
+});

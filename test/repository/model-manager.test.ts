@@ -26,6 +26,7 @@ class World {
   readonly registry = new ModelRegistry<Opened>();
   readonly opened: Opened[] = [];
   readonly faults: string[] = [];
+  readonly failures: string[] = [];
   readonly manager: ModelManager<Opened>;
   readonly #root: string;
   /** What every opening waits for. */
@@ -39,6 +40,7 @@ class World {
       open: (definition) => this.#open(definition),
       memoryBudgetBytes,
       onFault: (name, { message }) => this.faults.push(`${name}: ${message}`),
+      onLoadFailed: (name, code) => this.failures.push(`${name}: ${code}`),
     });
   }
 
@@ -207,6 +209,19 @@ test('a folder that cannot be read is a fault of its model alone', () =>
     assert.match(b.reason, /^b\/config\.json: task: /);
   }));
 
+test('failed loads are counted by models of the repository, whatever callers ask for', () =>
+  withWorld(async (world) => {
+    await world.write('a', '1', 'bad', { required: false });
+    await world.loadAll();
+    await world.manager.poll();
+    assert.deepEqual(world.failures, ['a: UNSUPPORTED']);
+    await world.write('b', '1', 'one', { task: 'dreaming' });
+    for (const name of ['b', 'invented', '../a']) {
+      await assert.rejects(world.manager.load(name), LcqError);
+    }
+    assert.deepEqual(world.failures, ['a: UNSUPPORTED', 'b: INVALID_ARGUMENT']);
+  }));
+
 test('at the start a required model must load; another may fail', async () => {
   await withWorld(async (world) => {
     await world.write('a', '1', 'bad', { required: false });
@@ -257,6 +272,7 @@ test('what exceeds the memory budget is refused; freed memory is used again', ()
     });
     await world.manager.unload('a');
     await world.manager.load('b');
+    assert.deepEqual(world.manager.reservations, [{ name: 'b', version: '1', bytes: 14 }]);
     // A replacement needs room beside what it replaces.
     await world.write('b', '1', 'another', { instances: 2, memoryBytes: 7 });
     await world.manager.poll();
