@@ -8,7 +8,11 @@ export const title = 'building the native add-on (build/lcq.node)';
 
 const SOURCES = /\.(c|cc|cpp|h|hpp|inc|cmake)$/;
 
-const inputs = () => fingerprint(['CMakeLists.txt', ...filesBelow(['src', 'test'], SOURCES)]);
+/** Compiled against these; a minute of compiling is not to be had again for any other package. */
+const PACKAGES = ['node-addon-api', 'node-api-headers'];
+
+const inputs = () =>
+  fingerprint(['CMakeLists.txt', ...filesBelow(['src', 'test'], SOURCES)], PACKAGES);
 
 /** What the build needs on PATH: any one of the commands will do. */
 const TOOLS = [

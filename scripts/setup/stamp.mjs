@@ -16,10 +16,14 @@ export function filesBelow(folders, pattern) {
     .sort();
 }
 
-/** A hash of names and contents. The lock is part of it: other packages may mean another output. */
-export function fingerprint(paths) {
+/** A hash of names and contents, and of the locked state of npm packages: others may mean another output. */
+export function fingerprint(paths, packages) {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}\0`);
-  for (const path of ['package-lock.json', ...paths]) {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  for (const name of packages) {
+    hash.update(`${name}\0${lock.packages[`node_modules/${name}`]?.integrity}\0`);
+  }
+  for (const path of paths) {
     const content = readFileSync(join(root, path));
     hash.update(`${path}\0${content.length}\0`).update(content);
   }

@@ -7,7 +7,9 @@ export const title = 'compiling TypeScript to dist/';
 
 const ENTRY = 'dist/src/cli/lcq.js';
 
-const inputs = () => fingerprint(['tsconfig.json', ...filesBelow(['src', 'test'], /\.ts$/)]);
+/** The lock as a whole: most packages have types. */
+const inputs = () =>
+  fingerprint(['tsconfig.json', 'package-lock.json', ...filesBelow(['src', 'test'], /\.ts$/)], []);
 
 export function isCurrent() {
   return existsSync(join(root, ENTRY)) && hasStamp('dist', inputs());

@@ -133,7 +133,13 @@ describe('the native step', () => {
     const native = await step('native');
     assert.equal(native.isCurrent(), false);
     await native.make();
+    const lock = (name: string) =>
+      `{ "packages": { "node_modules/${name}": { "integrity": "a" } } }`;
+    write('package-lock.json', lock('fastify'));
     assert.equal(native.isCurrent(), true);
+    write('package-lock.json', lock('node-addon-api'));
+    assert.equal(native.isCurrent(), false);
+    write('package-lock.json', lock('fastify'));
     write('src/native/kernel.cpp', 'int kernel;\n');
     assert.equal(native.isCurrent(), false);
 
