@@ -280,7 +280,10 @@ class Exporter {
     return new Map([...values].map(([name, { shape }]) => [name, shape]));
   }
 
-  /** alpha and theta of every quantizer, for reports: deployment does not need them. */
+  /**
+   * alpha and theta of every quantizer, for reports: deployment does not need them. Each is named as what it made is in
+   * the exported graph: the codes, or a layer's packed weights.
+   */
   private quantizers() {
     const rows = this.source.nodes.filter((node) => node.opType === 'Quantize');
     return rows.map((node) => {
@@ -288,7 +291,18 @@ class Exporter {
         const tensor = this.source.initializers.get(name) as TensorData;
         return Array.from(elementsOf(tensor, 'float32'));
       });
-      return { name: node.name, bits: intAttribute(node, 'bits'), alpha: alpha[0], theta };
+      return {
+        name: this.exportedName(node),
+        bits: intAttribute(node, 'bits'),
+        alpha: alpha[0],
+        theta,
+      };
     });
+  }
+
+  private exportedName(quantize: Node): string {
+    const restored = this.topology.soleReader(quantize.outputs[0], 'Mul');
+    const conv = restored && this.topology.soleReader(restored.outputs[0], 'Conv');
+    return conv ? `${conv.name}.weight` : quantize.name;
   }
 }

@@ -24,17 +24,31 @@ export interface NativeSpec {
   readonly dims: readonly number[];
 }
 
+/** What a node with weights was made of. */
+export interface NativeLayer {
+  /** Names of the values X and W. */
+  readonly input: string;
+  readonly weights: string;
+  readonly weightBits: number;
+  readonly weightShape: readonly number[];
+  readonly inputLevels: readonly number[];
+  readonly weightLevels: readonly number[];
+}
+
 /** The kernel that a node of the `lcq` domain was given. */
 export interface KernelUse {
   readonly node: string;
   readonly op: string;
   readonly kernel: string;
+  readonly layer?: NativeLayer;
 }
 
 export interface NativeSession {
   readonly inputs: readonly NativeSpec[];
   readonly outputs: readonly NativeSpec[];
   readonly kernels: readonly KernelUse[];
+  /** What the exporter says of the quantizers, JSON; '' if the file has nothing. */
+  readonly quantizers: string;
   /** `feeds` in the order of `inputs`; `wanted` are indices of `outputs`, and the results follow it. */
   run(feeds: readonly NativeFeed[], wanted: readonly number[]): Promise<NativeResult[]>;
   dispose(): Promise<void>;

@@ -10,8 +10,9 @@ import {
   type NativeSpec,
 } from './addon.js';
 import { elementType } from './element-types.js';
+import { lcqLayers } from './lcq-layers.js';
 import { openError, runError } from './native-error.js';
-import type { ModelSession, Tensor, TensorSpec } from './session.js';
+import type { LcqLayer, ModelSession, Tensor, TensorSpec } from './session.js';
 
 export interface LcqSessionOptions {
   /** Threads that one run may use, from 0 (as many as there are cores) to 1024; 1 if left out. */
@@ -27,6 +28,7 @@ export interface LcqSessionOptions {
 /** A session that also tells which kernel each `lcq` node runs on. */
 export interface LcqSession extends ModelSession {
   readonly kernels: readonly KernelUse[];
+  readonly layers: readonly LcqLayer[];
 }
 
 /** All kernels, by instruction set, the fastest last. */
@@ -71,6 +73,7 @@ class AddonSession implements LcqSession {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly kernels: readonly KernelUse[];
+  readonly layers: readonly LcqLayer[];
   private readonly native: NativeSession;
   private readonly running = new Set<Promise<unknown>>();
   private disposed: Promise<void> | undefined;
@@ -80,6 +83,7 @@ class AddonSession implements LcqSession {
     this.inputs = native.inputs.map(tensorSpec);
     this.outputs = native.outputs.map(tensorSpec);
     this.kernels = native.kernels;
+    this.layers = lcqLayers(native.kernels, native.quantizers);
   }
 
   run(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>> {

@@ -41,9 +41,37 @@ export interface TensorSpec {
   readonly shape: readonly number[];
 }
 
+/** A quantizer as it was trained. */
+export interface TrainedQuantizer {
+  readonly bits: number;
+  /** The clip. */
+  readonly alpha: number;
+  /** Parameters of the compander, one for each interval. */
+  readonly theta: readonly number[];
+}
+
+/** A layer of the `lcq` domain, as its file has it. */
+export interface LcqLayer {
+  readonly name: string;
+  readonly op: string;
+  readonly kernel: string;
+  /** [M, KH, KW, C/group]; of a product [M, 1, 1, K]. */
+  readonly weightShape: readonly number[];
+  /** 2, 3, 4 or 8. */
+  readonly weightBits: number;
+  /** Integer level of each code, ascending. */
+  readonly inputLevels: readonly number[];
+  readonly weightLevels: readonly number[];
+  /** What made its input codes and its weight codes; absent for uniform ones, and where the file does not tell. */
+  readonly inputQuantizer?: TrainedQuantizer;
+  readonly weightQuantizer?: TrainedQuantizer;
+}
+
 export interface ModelSession {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  /** Absent: the session cannot tell, or there are none. */
+  readonly layers?: readonly LcqLayer[];
   /** Runs once, off the event loop. Rejects with an LcqError. Runs may overlap. */
   run(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
   /** Waits for runs in flight, then frees the native session. */

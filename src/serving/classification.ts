@@ -1,7 +1,7 @@
-import type { Caller } from '../batching/dynamic-batcher.js';
 import { LcqError } from '../errors.js';
 import { softmax } from '../vision/softmax.js';
 import { topK } from '../vision/top-k.js';
+import type { Caller } from './caller.js';
 import type { ModelReference } from './model-reference.js';
 import type { Servable } from './servable.js';
 
@@ -48,5 +48,5 @@ export async function classifyPicture(
       return { index, label: labels[index] ?? '', score };
     });
     return { ...servable.labels, predictions };
-  });
+  }, caller);
 }

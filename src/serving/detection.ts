@@ -1,9 +1,9 @@
-import type { Caller } from '../batching/dynamic-batcher.js';
 import { LcqError } from '../errors.js';
 import { type Drawing, drawBoxes } from '../image/draw-boxes.js';
 import { placement, type Size } from '../image/letterbox.js';
 import type { Box } from '../vision/boxes.js';
 import { type DetectionThresholds, detectObjects } from '../vision/detector.js';
+import type { Caller } from './caller.js';
 import type { ModelReference } from './model-reference.js';
 import type { Servable } from './servable.js';
 
@@ -58,7 +58,7 @@ export async function detectInPicture(
       ({ index, score, box }) => ({ index, label: labels[index] ?? '', score, box }),
     );
     return { ...servable.labels, image: original, detections };
-  });
+  }, caller);
 }
 
 /** The picture with a reply's boxes drawn on it. */

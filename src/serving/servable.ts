@@ -1,4 +1,4 @@
-import { type BatchedReply, type Caller, DynamicBatcher } from '../batching/dynamic-batcher.js';
+import { type BatchedReply, DynamicBatcher } from '../batching/dynamic-batcher.js';
 import type { BatchingPolicy } from '../batching/policy.js';
 import { decodePicture, type ImageLimits, type Picture } from '../image/decode.js';
 import type { Size } from '../image/letterbox.js';
@@ -6,9 +6,10 @@ import { type PixelPacker, pixelPacker } from '../image/normalize.js';
 import type { Metrics, ModelLabels } from '../observability/metrics.js';
 import { pictureShape } from '../repository/model-config.js';
 import type { ModelDefinition } from '../repository/repository.js';
-import type { ModelSession, Tensor, TensorSpec } from '../runtime/session.js';
+import type { LcqLayer, ModelSession, Tensor, TensorSpec } from '../runtime/session.js';
 import type { DetectionDecoder } from '../vision/detection.js';
 import { detectionDecoder } from '../vision/detector.js';
+import type { Caller } from './caller.js';
 import type { ModelContract } from './infer-request.js';
 import { ModelStatistics } from './statistics.js';
 import { mergeRequests, type NamedTensors, rowCount, splitReplies } from './tensor-batch.js';
@@ -73,6 +74,11 @@ export class Servable implements ModelContract {
     return this.#session.outputs;
   }
 
+  /** The quantized layers; none of a standard model. */
+  get layers(): readonly LcqLayer[] {
+    return this.#session.layers ?? [];
+  }
+
   /** Class labels of an output, by index; none where the config gives none. */
   classLabels(output: string): readonly string[] {
     const { config, labels } = this.definition;
@@ -120,6 +126,7 @@ export class Servable implements ModelContract {
         return tensors;
       }, caller);
       this.#observe(performance.now() - arrivedAt, preprocessMs, reply);
+      caller.timing?.ran(reply.queueMs, preprocessMs, reply.runMs, reply.batchSize);
       return reply.output;
     } catch (error) {
       this.statistics.failed(performance.now() - arrivedAt);
@@ -128,12 +135,13 @@ export class Servable implements ModelContract {
   }
 
   /** Turns outputs into an answer, and observes how long that took. */
-  postprocess<T>(work: () => T): T {
+  postprocess<T>(work: () => T, { timing }: Caller): T {
     const start = performance.now();
     const answer = work();
     const ms = performance.now() - start;
     this.statistics.postprocessed(ms);
     this.#metrics.phase(this.labels, 'postprocess', ms);
+    timing?.postprocessed(ms);
     return answer;
   }
 

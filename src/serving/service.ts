@@ -1,9 +1,9 @@
-import type { Caller } from '../batching/dynamic-batcher.js';
 import { LcqError } from '../errors.js';
 import type { Drawing } from '../image/draw-boxes.js';
 import { type ModelLabels, UNKNOWN_MODEL } from '../observability/metrics.js';
 import type { ModelRegistry } from '../repository/registry.js';
 import type { Tensor, TensorSpec } from '../runtime/session.js';
+import type { Caller } from './caller.js';
 import { classStrings } from './class-strings.js';
 import { type Classification, type ClassifyRequest, classifyPicture } from './classification.js';
 import {
@@ -22,6 +22,12 @@ import {
   requestedOutputs,
 } from './infer-request.js';
 import { type ModelConfiguration, modelConfiguration } from './model-configuration.js';
+import {
+  describeModel,
+  type ModelDescription,
+  type ModelOverview,
+  modelOverview,
+} from './model-description.js';
 import type { ModelReference } from './model-reference.js';
 import type { Servable } from './servable.js';
 import type { ModelStatisticsReply } from './statistics.js';
@@ -119,6 +125,16 @@ export class InferenceService {
     return modelConfiguration(this.#registry.get(model, version));
   }
 
+  /** The versions that are ready, by name, then ascending. */
+  models(): ModelOverview[] {
+    return this.#readyServables({}).map(modelOverview);
+  }
+
+  /** Throws NOT_FOUND or UNAVAILABLE. */
+  describeModel({ model, version }: ModelReference): ModelDescription {
+    return describeModel(this.#registry.get(model, version));
+  }
+
   /**
    * What the versions that are ready have done: of one model, of one version of it, or of all without a model.
    *
@@ -171,14 +187,17 @@ export class InferenceService {
     checkInputNames(request.inputs, servable);
     const wanted = requestedOutputs(request.outputs, servable);
     const outputs = await servable.run(() => inputTensors(request.inputs, servable), caller);
-    return servable.postprocess(() => ({
-      ...servable.labels,
-      outputs: wanted.map(({ name, classes }) => {
-        const tensor = outputs[name];
-        if (classes === undefined) return { name, tensor };
-        return { name, tensor: classStrings(name, tensor, classes, servable.classLabels(name)) };
+    return servable.postprocess(
+      () => ({
+        ...servable.labels,
+        outputs: wanted.map(({ name, classes }) => {
+          const tensor = outputs[name];
+          if (classes === undefined) return { name, tensor };
+          return { name, tensor: classStrings(name, tensor, classes, servable.classLabels(name)) };
+        }),
       }),
-    }));
+      caller,
+    );
   }
 
   #readyServables({ model, version }: Partial<ModelReference>): Servable[] {

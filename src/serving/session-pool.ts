@@ -29,8 +29,8 @@ export async function openInstances(
   }
   const [{ session }] = instances;
   if (count === 1) return session;
-  const { inputs, outputs } = session;
-  return { inputs, outputs, run: (feeds) => run(leastBusy(instances), feeds), dispose };
+  const { inputs, outputs, layers = [] } = session;
+  return { inputs, outputs, layers, run: (feeds) => run(leastBusy(instances), feeds), dispose };
 }
 
 function leastBusy(instances: readonly Instance[]): Instance {

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../errors.js';
-import type { Tensor, TensorSpec } from '../runtime/session.js';
+import type { LcqLayer, Tensor, TensorSpec } from '../runtime/session.js';
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
@@ -14,6 +14,7 @@ export interface Answers {
   readonly open: {
     readonly inputs: readonly TensorSpec[];
     readonly outputs: readonly TensorSpec[];
+    readonly layers: readonly LcqLayer[];
   };
   readonly run: Tensors;
   readonly dispose: undefined;

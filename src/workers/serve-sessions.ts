@@ -31,7 +31,8 @@ async function answer(
   if (question.kind === 'open') {
     const session = await open(question.path);
     sessions.set(question.session, session);
-    return { inputs: session.inputs, outputs: session.outputs };
+    const { inputs, outputs, layers = [] } = session;
+    return { inputs, outputs, layers };
   }
   const session = sessions.get(question.session);
   if (session === undefined) throw new LcqError('UNAVAILABLE', 'the session is closed');

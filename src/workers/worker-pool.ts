@@ -21,10 +21,11 @@ export class WorkerPool {
     this.#started ??= Promise.all(this.#workers.map((worker) => worker.start()));
     await this.#started;
     const worker = this.#workers.reduce((least, each) => (each.load < least.load ? each : least));
-    const { session, inputs, outputs } = await worker.open(path);
+    const { session, inputs, outputs, layers } = await worker.open(path);
     return {
       inputs,
       outputs,
+      layers,
       run: (feeds) => worker.run(session, feeds),
       dispose: () => worker.dispose(session),
     };

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import * as ort from 'onnxruntime-node';
+import { compander } from '../../src/lcq/compander.js';
+import { companderLevels, levelCaps, snapLevels, symmetricLevels } from '../../src/lcq/levels.js';
+import { uniformSteps } from '../../src/lcq/uniform-quantizer.js';
 import type { Graph, Model } from '../../src/onnx/graph.js';
 import { interpret } from '../../src/onnx/interpreter.js';
 import { decodeModel, encodeModel } from '../../src/onnx/serde.js';
@@ -14,6 +17,7 @@ import {
 } from '../../src/quantization/insert.js';
 import { rangedValues } from '../../src/quantization/layer-ending.js';
 import { createLcqSession, listKernels } from '../../src/runtime/lcq-session.js';
+import type { TrainedQuantizer } from '../../src/runtime/session.js';
 import { ForwardExecutor } from '../../src/training/executor.js';
 import type { LabelledImages } from '../../src/training/image-folder.js';
 import { cifarResNet } from '../../src/training/networks/resnet.js';
@@ -94,6 +98,23 @@ for (const bits of [
       const image = new ort.Tensor('uint8', images.pixels, [COUNT, SIZE, SIZE, 3]);
       assert.deepEqual((await session.run({ image })).logits.data, reference);
       await session.release();
+    });
+
+    test('tells of each layer the companders that its levels come from', async () => {
+      const session = await createLcqSession(bytes);
+      const snapped = ({ bits, theta }: TrainedQuantizer, signed: boolean, cap: number) =>
+        snapLevels(companderLevels(compander(theta), uniformSteps(bits, signed)), cap);
+      const inner = session.layers.slice(1, -1);
+      assert.equal(inner.length, 6);
+      for (const layer of inner) {
+        const { inputQuantizer, weightQuantizer, inputLevels, weightLevels } = layer;
+        assert.ok(inputQuantizer && weightQuantizer, layer.name);
+        const caps = [levelCaps[bits[1]].activations, levelCaps[bits[0]].weights];
+        assert.deepEqual(inputLevels, [...snapped(inputQuantizer, false, caps[0])]);
+        const magnitudes = snapped(weightQuantizer, true, caps[1]);
+        assert.deepEqual(weightLevels, [...symmetricLevels(magnitudes)]);
+      }
+      await session.dispose();
     });
 
     for (const { name, available } of listKernels()) {

@@ -118,6 +118,26 @@ Napi::Array make_specs(Napi::Env env, const std::vector<ort::TensorSpec>& specs)
   return result;
 }
 
+template <typename Values>
+Napi::Array make_numbers(Napi::Env env, const Values& values) {
+  Napi::Array result = Napi::Array::New(env, values.size());
+  for (uint32_t i = 0; i < values.size(); ++i) {
+    result.Set(i, Napi::Number::New(env, static_cast<double>(values[i])));
+  }
+  return result;
+}
+
+Napi::Object make_layer(Napi::Env env, const ops::LayerFacts& facts) {
+  Napi::Object layer = Napi::Object::New(env);
+  layer.Set("input", facts.input);
+  layer.Set("weights", facts.weights);
+  layer.Set("weightBits", Napi::Number::New(env, static_cast<double>(facts.weight_bits)));
+  layer.Set("weightShape", make_numbers(env, facts.weight_shape));
+  layer.Set("inputLevels", make_numbers(env, facts.input_levels));
+  layer.Set("weightLevels", make_numbers(env, facts.weight_levels));
+  return layer;
+}
+
 Napi::Array make_uses(Napi::Env env, const std::vector<ops::KernelUse>& uses) {
   Napi::Array result = Napi::Array::New(env, uses.size());
   for (uint32_t i = 0; i < uses.size(); ++i) {
@@ -125,6 +145,7 @@ Napi::Array make_uses(Napi::Env env, const std::vector<ops::KernelUse>& uses) {
     use.Set("node", uses[i].node);
     use.Set("op", uses[i].op);
     use.Set("kernel", uses[i].kernel);
+    if (uses[i].layer) use.Set("layer", make_layer(env, *uses[i].layer));
     result.Set(i, use);
   }
   return result;
@@ -152,6 +173,7 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info) : ObjectWrap(info) 
   self.Set("inputs", make_specs(info.Env(), model_->model->inputs()));
   self.Set("outputs", make_specs(info.Env(), model_->model->outputs()));
   self.Set("kernels", make_uses(info.Env(), model_->settings->uses));
+  self.Set("quantizers", model_->model->metadata("lcq.quantizers"));
 }
 
 Napi::Value SessionObject::run(const Napi::CallbackInfo& info) {

@@ -6,13 +6,28 @@
 
 namespace lcq::ops {
 
+namespace {
+
+LayerFacts layer_facts(const ort::NodeInfo& node, const kernels::ConvLayer& layer) {
+  const kernels::ConvGeometry& g = layer.geometry;
+  const auto first = layer.input_levels.begin();
+  return {node.input_name(0),
+          node.input_name(1),
+          node.integer("weight_bits"),
+          {g.outputs, g.kernel_height, g.kernel_width, g.group_channels},
+          {first, first + layer.input_level_count},
+          node.constant<int8_t>(2, "weight_levels", 1)};
+}
+
+}  // namespace
+
 ConvRunner::ConvRunner(const ort::NodeInfo& node, const kernels::ConvLayer& layer,
                        OpSettings& settings)
     : label_(node.op() + " node '" + node.node() + "'"),
       level_count_(layer.input_level_count),
       pieces_(settings.pieces),
       conv_(kernels::make_conv(layer, settings.isa)) {
-  settings.uses.push_back({node.node(), node.op(), conv_->name()});
+  settings.uses.push_back({node.node(), node.op(), conv_->name(), layer_facts(node, layer)});
 }
 
 void ConvRunner::refuse(const std::string& what) const {

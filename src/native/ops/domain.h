@@ -1,7 +1,9 @@
 // The operator set of docs/op-spec.md for one session.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,11 +12,23 @@
 
 namespace lcq::ops {
 
+/// What a node with weights was made of.
+struct LayerFacts {
+  /// Names of the values X and W.
+  std::string input, weights;
+  int64_t weight_bits;
+  /// [M, KH, KW, C/group]; of an LcqGemm [M, 1, 1, K].
+  std::array<int64_t, 4> weight_shape;
+  std::vector<uint8_t> input_levels;
+  std::vector<int8_t> weight_levels;
+};
+
 /// Which kernel a node was given.
 struct KernelUse {
   std::string node;
   std::string op;
   std::string kernel;
+  std::optional<LayerFacts> layer = std::nullopt;
 };
 
 /// What the ops of one session know of it.

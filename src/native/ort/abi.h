@@ -18,6 +18,7 @@ struct MemoryInfo;
 struct Allocator;
 struct TypeInfo;
 struct TensorInfo;
+struct ModelMetadata;
 struct OpDomain;
 struct KernelInfo;
 struct KernelContext;
@@ -113,8 +114,12 @@ struct Slot<Index, Result(Arguments...)> {
   X(99, ReleaseTensorInfo, void, TensorInfo*)                                                        \
   X(100, ReleaseSessionOptions, void, SessionOptions*)                                               \
   X(101, ReleaseCustomOpDomain, void, OpDomain*)                                                     \
+  X(111, SessionGetModelMetadata, Status*, const Session*, ModelMetadata** out)                      \
+  X(116, ModelMetadataLookup, Status*, const ModelMetadata*, Allocator*, const char* key, char** out) \
+  X(118, ReleaseModelMetadata, void, ModelMetadata*)                                                 \
   X(130, AddSessionConfigEntry, Status*, SessionOptions*, const char* key, const char* value)        \
   X(163, KernelInfoGetInts, Status*, const KernelInfo*, const char* name, int64_t* out, size_t* size) \
+  X(232, KernelInfoGetInputName, Status*, const KernelInfo*, size_t index, char* out, size_t* size)  \
   X(244, KernelInfoGetNodeName, Status*, const KernelInfo*, char* out, size_t* size)                 \
   X(249, KernelInfoGetConstantInput, Status*, const KernelInfo*, size_t index, int32_t* is_constant, \
     const Value** out)                                                                               \

@@ -20,6 +20,7 @@ using SessionOptionsPtr = std::unique_ptr<SessionOptions, Releaser<ReleaseSessio
 using ValuePtr = std::unique_ptr<Value, Releaser<ReleaseValue>>;
 using TypeInfoPtr = std::unique_ptr<TypeInfo, Releaser<ReleaseTypeInfo>>;
 using TensorInfoPtr = std::unique_ptr<TensorInfo, Releaser<ReleaseTensorInfo>>;
+using ModelMetadataPtr = std::unique_ptr<ModelMetadata, Releaser<ReleaseModelMetadata>>;
 using OpDomainPtr = std::unique_ptr<OpDomain, Releaser<ReleaseCustomOpDomain>>;
 
 }  // namespace lcq::ort

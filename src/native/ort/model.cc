@@ -90,6 +90,18 @@ Model::Model(const ModelSource& source, const ModelOptions& options,
       session_.get());
 }
 
+std::string Model::metadata(const char* key) const {
+  ModelMetadata* raw = nullptr;
+  check(SessionGetModelMetadata(session_.get(), &raw));
+  const ModelMetadataPtr metadata(raw);
+  char* text = nullptr;
+  check(ModelMetadataLookup(metadata.get(), library().allocator, key, &text));
+  if (text == nullptr) return "";
+  std::string value(text);
+  check(AllocatorFree(library().allocator, text));
+  return value;
+}
+
 std::vector<ValuePtr> Model::run(const std::vector<Feed>& feeds,
                                  const std::vector<size_t>& wanted) const {
   std::vector<ValuePtr> owned;

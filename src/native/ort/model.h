@@ -50,6 +50,9 @@ class Model {
   const std::vector<TensorSpec>& inputs() const { return inputs_; }
   const std::vector<TensorSpec>& outputs() const { return outputs_; }
 
+  /// A text that the file carries beside the graph; empty if it does not.
+  std::string metadata(const char* key) const;
+
   /// Runs once. `feeds` are in the order of inputs(), the results in the order of `wanted` (indices of outputs()).
   /// May be called by several threads at once.
   std::vector<ValuePtr> run(const std::vector<Feed>& feeds,

@@ -6,13 +6,20 @@ namespace lcq::ort {
 
 namespace {
 
-std::string node_name(const KernelInfo* info) {
+/// `get(out, &size)` tells the size without a buffer, and with one fills it.
+template <typename Get>
+std::string read_name(const Get& get) {
   size_t size = 0;
-  check(KernelInfoGetNodeName(info, nullptr, &size));
+  check(get(nullptr, &size));
   std::string name(size, '\0');
-  check(KernelInfoGetNodeName(info, name.data(), &size));
+  check(get(name.data(), &size));
   name.resize(std::strlen(name.c_str()));
   return name;
+}
+
+std::string node_name(const KernelInfo* info) {
+  return read_name(
+      [&](char* out, size_t* size) { return KernelInfoGetNodeName(info, out, size); });
 }
 
 }  // namespace
@@ -22,6 +29,12 @@ NodeInfo::NodeInfo(const char* op, const KernelInfo* info)
 
 void NodeInfo::refuse(const std::string& what) const {
   throw Error(kInvalidArgument, op_ + " node '" + node_ + "': " + what);
+}
+
+std::string NodeInfo::input_name(size_t index) const {
+  return read_name([&](char* out, size_t* size) {
+    return KernelInfoGetInputName(info_, index, out, size);
+  });
 }
 
 int64_t NodeInfo::integer(const char* attribute) const {

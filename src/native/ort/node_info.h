@@ -17,6 +17,9 @@ class NodeInfo {
   const std::string& op() const { return op_; }
   const std::string& node() const { return node_; }
 
+  /// The name of the value that input `index` reads.
+  std::string input_name(size_t index) const;
+
   int64_t integer(const char* attribute) const;
   float real(const char* attribute) const;
   /// An attribute of exactly `count` integers.

@@ -1,11 +1,13 @@
-import type { handleUnaryCall } from '@grpc/grpc-js';
+import { type handleUnaryCall, Metadata } from '@grpc/grpc-js';
 import { ERROR_CODES } from '../../errors.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics, Operation } from '../../observability/metrics.js';
 import type { ModelControl } from '../../serving/model-control.js';
 import type { ModelReference } from '../../serving/model-reference.js';
+import { RequestTiming } from '../../serving/request-timing.js';
 import type { Caller, InferenceService } from '../../serving/service.js';
 import { publicError } from '../public-error.js';
+import { SERVER_TIMING, serverTiming } from '../server-timing.js';
 
 export interface GrpcContext {
   readonly service: InferenceService;
@@ -24,8 +26,9 @@ export function unary<Request, Response>(
     const start = performance.now();
     const done = (code: string) => onDone(call.request, code, performance.now() - start);
     try {
-      const response = await handle(call.request, callerOf(call));
-      callback(null, response);
+      const timing = new RequestTiming();
+      const response = await handle(call.request, { ...callerOf(call), timing });
+      callback(null, response, timingMetadata(timing));
       done('OK');
     } catch (thrown) {
       const { code, message } = publicError(thrown);
@@ -58,6 +61,15 @@ export function observeInference(
 ): void {
   const labels = service.labelsOf(reference);
   metrics.request({ protocol: 'grpc', operation, labels, code, seconds: milliseconds / 1000 });
+}
+
+/** Trailing metadata that says where the time went; none if nothing was run. */
+function timingMetadata(timing: RequestTiming): Metadata | undefined {
+  const value = serverTiming(timing);
+  if (value === undefined) return undefined;
+  const metadata = new Metadata();
+  metadata.set(SERVER_TIMING, value);
+  return metadata;
 }
 
 /** What all kinds of calls have. */

@@ -51,10 +51,11 @@ export function callerOf(reply: FastifyReply): Caller {
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) controller.abort();
   });
-  const timeout = reply.request.headers[TIMEOUT_HEADER];
-  if (timeout === undefined) return { signal: controller.signal };
+  const { timing, headers } = reply.request;
+  const timeout = headers[TIMEOUT_HEADER];
+  if (timeout === undefined) return { signal: controller.signal, timing };
   if (typeof timeout !== 'string' || !/^[1-9][0-9]{0,8}$/.test(timeout)) {
     throw new LcqError('INVALID_ARGUMENT', `header '${TIMEOUT_HEADER}' must be a positive integer`);
   }
-  return { signal: controller.signal, deadline: performance.now() + Number(timeout) };
+  return { signal: controller.signal, timing, deadline: performance.now() + Number(timeout) };
 }

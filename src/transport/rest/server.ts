@@ -19,9 +19,11 @@ import { publicError } from '../public-error.js';
 import { guardRoutes } from './access.js';
 import { decodeBody, encodeReply } from './compression.js';
 import { sendJson } from './endpoint.js';
+import { modelRoutes } from './models.js';
 import { observeWith } from './observe.js';
 import { openInferenceRoutes } from './open-inference.js';
 import { repositoryRoutes } from './repository.js';
+import { reportTimings } from './timing.js';
 import { visionRoutes } from './vision.js';
 
 /** Longest time for a whole request to arrive, and for its headers; a slower sender is cut off. */
@@ -74,6 +76,7 @@ export class RestServer {
     this.#app.addHook('onSend', encodeReply);
     observeRequests(this.#app, options);
     observeWith(this.#app, options.observer);
+    reportTimings(this.#app);
     guardRoutes(this.#app, options.access);
     this.#app.addHook('onSend', async (_request, reply) => {
       // A kept-alive connection would outlive the drain.
@@ -86,6 +89,7 @@ export class RestServer {
       socket.once('close', () => this.#silent.delete(peer));
     });
     this.#app.server.on('request', ({ socket }) => this.#silent.delete(peerOf(socket)));
+    this.#app.register(modelRoutes, options);
     this.#app.register(visionRoutes, options);
     this.#app.register(openInferenceRoutes, options);
     this.#app.register(repositoryRoutes, options);
