@@ -7,9 +7,11 @@ export const title = 'compiling TypeScript to dist/';
 
 const ENTRY = 'dist/src/cli/lcq.js';
 
+const SOURCES = ['src', 'test', 'loadtest'];
+
 /** The lock as a whole: most packages have types. */
 const inputs = () =>
-  fingerprint(['tsconfig.json', 'package-lock.json', ...filesBelow(['src', 'test'], /\.ts$/)], []);
+  fingerprint(['tsconfig.json', 'package-lock.json', ...filesBelow(SOURCES, /\.ts$/)], []);
 
 export function isCurrent() {
   return existsSync(join(root, ENTRY)) && hasStamp('dist', inputs());

@@ -31,8 +31,9 @@ let clone = '';
 
 beforeEach(() => {
   clone = join(mkdtempSync(join(tmpdir(), 'lcq set up ')), 'a clone');
-  mkdirSync(join(clone, 'src'), { recursive: true });
-  mkdirSync(join(clone, 'test'));
+  for (const folder of ['src', 'test', 'loadtest']) {
+    mkdirSync(join(clone, folder), { recursive: true });
+  }
   cpSync(join(root, 'scripts'), join(clone, 'scripts'), { recursive: true });
   cpSync(join(root, 'package.json'), join(clone, 'package.json'));
   write('package-lock.json', '{ "packages": {} }');
