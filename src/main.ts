@@ -61,7 +61,11 @@ export class ModelServer {
     this.#config = config;
     this.#log = dependencies.log ?? createLogger(config.logLevel);
     this.#metrics = new Metrics({ triton: config.tritonMetrics });
-    this.#workers = config.workers > 0 ? this.#workerPool() : undefined;
+    if (dependencies.openSession === undefined && config.workers > 0) {
+      this.#workers = this.#workerPool();
+      // They come up while the rest is made.
+      this.#workers.start();
+    }
     this.#models = this.#modelManager(dependencies.openSession);
     this.#poller = new RepositoryPoller(() => this.#poll(), config.pollIntervalMs);
     this.#service = new InferenceService(this.#registry, packageVersion());
@@ -74,10 +78,11 @@ export class ModelServer {
     const observed = { metrics: this.#metrics, log: this.#log, observer };
     const parts = { service: this.#service, models, ...observed, access, tls };
     const { maxBodyBytes, maxImageBytes, maxGrpcMessageBytes: maxMessageBytes } = config;
+    const { grpcConnectionAgeMs: connectionAgeMs } = config;
     this.#registerGauges();
     this.#metricsServer = new MetricsServer(this.#metrics, this.#service);
     this.#rest = new RestServer({ ...parts, maxBodyBytes, maxImageBytes });
-    this.#grpc = new GrpcServer({ ...parts, maxMessageBytes });
+    this.#grpc = new GrpcServer({ ...parts, maxMessageBytes, connectionAgeMs });
   }
 
   /** Process ids of the workers that run now. */
@@ -119,14 +124,18 @@ export class ModelServer {
   }
 
   /**
-   * Turns not ready, stops accepting, answers what is in flight and frees everything, within the drain timeout.
+   * Turns not ready, goes on for the drain delay, stops accepting, answers what is in flight and frees everything,
+   * within the drain timeout.
    *
    * Resolves to whether all requests that had arrived were answered.
    */
   async close(): Promise<boolean> {
+    const wasReady = this.#service.state === 'ready';
     this.#service.state = 'draining';
     this.#poller.stop();
     this.#grpc.setServing(false);
+    // Until balancers have seen that, they send more. None sends to a server that was never ready.
+    if (wasReady) await setTimeout(this.#config.drainDelayMs);
     const timeout = setTimeout(this.#config.drainTimeoutMs, undefined, { ref: false });
     await Promise.race([this.#finish(), timeout]);
     // Only what never finished arriving, or never finished running, is still open.

@@ -7,6 +7,7 @@ import { LcqError } from '../errors.js';
 /** One file of this folder a subcommand: it exports `command`. */
 const COMMANDS = {
   serve: 'Serve a model repository over gRPC and REST',
+  health: 'Ask the server on this machine whether it is ready',
   train: 'Train a network, in fp32 or with LCQ',
   quantize: 'Quantize a pretrained classifier with unlabelled images',
   evaluate: 'Measure the accuracy of models on labelled images: classes or boxes',

@@ -54,6 +54,9 @@ export const configSchema = z.strictObject({
   maxGrpcMessageBytes: integer(1024, 2 ** 31 - 1)
     .default(64 * MEBIBYTE)
     .describe('largest gRPC message, either way'),
+  grpcConnectionAgeMs: milliseconds(86_400_000)
+    .default(0)
+    .describe('age at which gRPC connections are asked to reconnect, 10 % more or less; 0: never'),
   maxImageBytes: integer(1024, 2 ** 31 - 1)
     .default(16 * MEBIBYTE)
     .describe('largest encoded image'),
@@ -115,9 +118,12 @@ export const configSchema = z.strictObject({
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
     .describe('least severe level that is logged'),
+  drainDelayMs: milliseconds(3_600_000)
+    .default(0)
+    .describe('how long SIGTERM leaves the ports open, not ready, so that load balancers notice'),
   drainTimeoutMs: milliseconds(3_600_000)
     .default(10_000)
-    .describe('longest wait for requests in flight on SIGTERM'),
+    .describe('longest wait for requests in flight after that'),
 });
 
 export type ServerConfig = z.infer<typeof configSchema>;

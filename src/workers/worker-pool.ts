@@ -16,9 +16,15 @@ export class WorkerPool {
     return this.#workers.flatMap(({ pid }) => pid ?? []);
   }
 
+  /** Starts the workers, which takes a while: what is opened waits for them, and rejects with UNAVAILABLE if one fails. */
+  start(): void {
+    this.#started = Promise.all(this.#workers.map((worker) => worker.start()));
+    this.#started.catch(() => {});
+  }
+
   /** Opens a model in the worker that holds the fewest. Rejects as the session's opening does. */
   async open(path: string): Promise<ModelSession> {
-    this.#started ??= Promise.all(this.#workers.map((worker) => worker.start()));
+    if (this.#started === undefined) this.start();
     await this.#started;
     const worker = this.#workers.reduce((least, each) => (each.load < least.load ? each : least));
     const { session, inputs, outputs, layers } = await worker.open(path);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -67,6 +68,48 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       vision.close();
     }));
 }
+
+test('for the drain delay the server is not ready and takes requests, also on new connections', () =>
+  withServer(
+    async ({ server, ports, url, vision }) => {
+      const image = await solidImage([0, 0, 255]);
+      await vision.call('Classify', { model: 'colours', image });
+      const start = performance.now();
+      const closed = server.close();
+      assert.equal((await rest(`${url}/v2/health/ready`)).status, 503);
+      assert.equal(await health(ports.grpc), 'NOT_SERVING');
+      const late = new GrpcClient('lcq.v1.Vision', ports.grpc);
+      for (const client of [vision, late]) {
+        const { predictions } = await client.call('Classify', { model: 'colours', image });
+        assert.equal(predictions[0].label, 'blue');
+      }
+      const { status, headers } = await rest(`${url}/v1/models/colours:classify`, image);
+      assert.deepEqual([status, headers.get('connection')], [200, 'close']);
+      late.close();
+      assert.equal(await closed, true);
+      assert.ok(performance.now() - start >= 2000);
+      await assert.rejects(fetch(`${url}/v2/health/live`));
+    },
+    { drainDelayMs: 2000 },
+  ));
+
+test('an old gRPC connection is asked to go, and clients move without losing a call', () =>
+  withServer(
+    async ({ ports, vision }) => {
+      const image = await solidImage([0, 0, 255]);
+      const connection = connectHttp2(`http://127.0.0.1:${ports.grpc}`);
+      let old = false;
+      connection.once('goaway', () => {
+        old = true;
+      });
+      const call = () => vision.call('Classify', { model: 'colours', image });
+      while (!old) await call();
+      // The client's own connection is about as old, within 10 %.
+      for (let n = 0; n < 50; n += 1) await call();
+      connection.close();
+    },
+    { grpcConnectionAgeMs: 200 },
+  ));
 
 test('an upload that never ends does not keep the process past its drain timeout', () =>
   withServer(

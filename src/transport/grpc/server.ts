@@ -21,6 +21,8 @@ import { visionService } from './vision-service.js';
 
 export interface GrpcOptions extends GrpcContext {
   readonly maxMessageBytes: number;
+  /** In ms; 0: connections may grow as old as they like. */
+  readonly connectionAgeMs: number;
   readonly observer: RequestObserver;
   readonly access: AccessControl;
   /** Undefined: plain connections. */
@@ -45,6 +47,9 @@ export class GrpcServer {
       interceptors: [observeInterceptor(options.observer), accessInterceptor(options.access)],
       'grpc.max_receive_message_length': options.maxMessageBytes,
       'grpc.max_send_message_length': options.maxMessageBytes,
+      ...(options.connectionAgeMs > 0 && {
+        'grpc.max_connection_age_ms': options.connectionAgeMs,
+      }),
     });
     this.#server.addService(serviceDefinition(INFERENCE_SERVICE), inferenceService(options));
     this.#server.addService(serviceDefinition(VISION_SERVICE), visionService(options));

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { withServer } from '../end-to-end/server-under-test.js';
+
+const LCQ = fileURLToPath(new URL('../../src/cli/lcq.js', import.meta.url));
+const certificates = new URL('../../../test/security/certificates/', import.meta.url);
+const certificate = fileURLToPath(new URL('server.crt', certificates));
+const key = fileURLToPath(new URL('server.key', certificates));
+
+async function health(env: NodeJS.ProcessEnv): Promise<{ status: number; error: string }> {
+  const child = spawn(process.execPath, [LCQ, 'health'], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  let error = '';
+  child.stderr.on('data', (chunk) => {
+    error += chunk;
+  });
+  const [status] = await once(child, 'close');
+  return { status, error };
+}
+
+test('lcq health: 0 while the server is ready, 1 once it drains', () =>
+  withServer(
+    async ({ server, ports }) => {
+      const env = { LCQ_HTTP_PORT: String(ports.http) };
+      assert.deepEqual(await health(env), { status: 0, error: '' });
+      const closed = server.close();
+      const draining = { status: 1, error: 'lcq: UNAVAILABLE: not ready: status 503\n' };
+      assert.deepEqual(await health(env), draining);
+      await closed;
+    },
+    { drainDelayMs: 3000 },
+  ));
+
+test('lcq health: a server with TLS is asked over TLS', () =>
+  withServer(
+    async ({ ports }) => {
+      const env = { LCQ_HTTP_PORT: String(ports.http), LCQ_TLS_CERT: certificate };
+      assert.deepEqual(await health({ ...env, LCQ_TLS_KEY: key }), { status: 0, error: '' });
+    },
+    { tlsCert: certificate, tlsKey: key },
+  ));
+
+test('lcq health: 1 and one sentence where nobody listens', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  assert.deepEqual(await health({ LCQ_HTTP_PORT: String(port) }), {
+    status: 1,
+    error: `lcq: UNAVAILABLE: no answer from 127.0.0.1:${port}\n`,
+  });
+});
