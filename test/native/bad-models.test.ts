@@ -174,6 +174,14 @@ describe('a run on a bad input is refused, naming the op and the input', () => {
       /'S'.*65535/,
     ],
   };
+  test('an output beyond all memory', async () => {
+    const op = withAttribute(conv, 'pads', { ints: [2 ** 20, 0, 0, 2 ** 20] });
+    await assert.rejects(runOp(op, {}), {
+      code: 'INVALID_ARGUMENT',
+      message: /LcqConv node.*'op'.*beyond 2\^31 - 1 elements/s,
+    });
+  });
+
   for (const [title, [op, message]] of Object.entries(bad)) {
     test(title, async () => {
       await assert.rejects(runOp(op, {}), (error: Error & { code?: string }) => {

@@ -1,6 +1,7 @@
 #include "custom_op.h"
 
 #include <limits>
+#include <string>
 
 namespace lcq::ort {
 
@@ -28,6 +29,13 @@ TensorView RunContext::input(size_t index) const {
 }
 
 void* RunContext::output_data(size_t index, const Shape& shape) const {
+  // As reals: the product may be beyond 64 bits.
+  double elements = 1;
+  for (const int64_t size : shape) elements *= static_cast<double>(size);
+  if (elements > std::numeric_limits<int32_t>::max()) {
+    throw Error(kInvalidArgument, "output " + std::to_string(index) + " would have the shape " +
+                                      to_string(shape) + ", beyond 2^31 - 1 elements");
+  }
   Value* value = nullptr;
   void* data = nullptr;
   check(KernelContextGetOutput(context_, index, shape.data(), shape.size(), &value));
