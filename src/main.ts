@@ -78,10 +78,10 @@ export class ModelServer {
     const observed = { metrics: this.#metrics, log: this.#log, observer };
     const parts = { service: this.#service, models, ...observed, access, tls };
     const { maxBodyBytes, maxImageBytes, maxGrpcMessageBytes: maxMessageBytes } = config;
-    const { grpcConnectionAgeMs: connectionAgeMs } = config;
+    const { grpcConnectionAgeMs: connectionAgeMs, playground } = config;
     this.#registerGauges();
     this.#metricsServer = new MetricsServer(this.#metrics, this.#service);
-    this.#rest = new RestServer({ ...parts, maxBodyBytes, maxImageBytes });
+    this.#rest = new RestServer({ ...parts, maxBodyBytes, maxImageBytes, playground });
     this.#grpc = new GrpcServer({ ...parts, maxMessageBytes, connectionAgeMs });
   }
 

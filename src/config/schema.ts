@@ -64,6 +64,8 @@ export const configSchema = z.strictObject({
     .default(50_000_000)
     .describe('most pixels of an image'),
 
+  playground: flag.default(true).describe('serve the playground at / of the REST port'),
+
   maxQueueDelayMs: milliseconds(60_000)
     .default(5)
     .describe('longest wait for requests that are still being decoded'),

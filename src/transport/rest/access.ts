@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { LcqError } from '../../errors.js';
 import { type AccessControl, RateLimited, type Scope } from '../../security/access-control.js';
+import { PLAYGROUND_PREFIX } from './playground/playground.js';
 
 /** Routes, as they are registered, that change what is served. */
 const ADMIN_ROUTES: readonly string[] = [
@@ -10,6 +11,8 @@ const ADMIN_ROUTES: readonly string[] = [
 
 function scopeOf(route: string | undefined): Scope {
   if (route?.startsWith('/v2/health/')) return 'open';
+  // The page can ask for a key only once it is there.
+  if (route === '/' || route?.startsWith(PLAYGROUND_PREFIX)) return 'open';
   return route !== undefined && ADMIN_ROUTES.includes(route) ? 'admin' : 'inference';
 }
 

@@ -22,6 +22,7 @@ import { sendJson } from './endpoint.js';
 import { modelRoutes } from './models.js';
 import { observeWith } from './observe.js';
 import { openInferenceRoutes } from './open-inference.js';
+import { playgroundRoutes } from './playground/playground.js';
 import { repositoryRoutes } from './repository.js';
 import { reportTimings } from './timing.js';
 import { visionRoutes } from './vision.js';
@@ -48,6 +49,8 @@ export interface RestOptions {
   readonly tls: TlsMaterial | undefined;
   readonly maxBodyBytes: number;
   readonly maxImageBytes: number;
+  /** Whether the playground is served at `/`. */
+  readonly playground: boolean;
 }
 
 declare module 'fastify' {
@@ -101,6 +104,7 @@ export class RestServer {
     this.#app.register(visionRoutes, options);
     this.#app.register(openInferenceRoutes, options);
     this.#app.register(repositoryRoutes, options);
+    if (options.playground) this.#app.register(playgroundRoutes);
   }
 
   /** Resolves to the port. Rejects with UNAVAILABLE if it cannot be had. */
