@@ -44,6 +44,8 @@ const FORBIDDEN = [
   ['src/security/api-keys.ts', '../transport/rest/routes.js'],
   ['src/transport/rest/routes.ts', '../../image/decode.js'],
   ['src/transport/rest/routes.ts', '../grpc/service.js'],
+  ['src/transport/rest/playground/page/app.ts', '../playground.js'],
+  ['src/transport/rest/playground/page/app.ts', 'node:fs'],
   ['src/serving/pipeline.ts', '../transport/rest/routes.js'],
   // Each package lives in one place.
   ['src/onnx/builder.ts', 'protobufjs'],

@@ -3,16 +3,7 @@ import { digits, find, html, svg } from './elements.js';
 import { latencyBar } from './latency-bar.js';
 import { families, type Model, precision } from './models.js';
 
-const HEADINGS = [
-  'Model',
-  'Bits',
-  'File, bytes',
-  '',
-  'Infer, ms',
-  'Server, ms',
-  'Round trip, ms',
-  '',
-];
+const HEADINGS = ['Model', 'File, bytes', '', 'Infer, ms', 'Server, ms', 'Round trip, ms', ''];
 
 /** What the models that were asked cost: bytes, and medians of the times. */
 export class Comparison {
@@ -45,7 +36,12 @@ export class Comparison {
       });
       return html('tbody', {}, ...rows);
     });
-    const head = html('tr', {}, ...HEADINGS.map((text) => html('th', { scope: 'col' }, text)));
+    const head = html(
+      'tr',
+      {},
+      // Graphs repeat the numbers before them.
+      ...HEADINGS.map((text) => (text === '' ? html('td') : html('th', { scope: 'col' }, text))),
+    );
     find('comparison', HTMLElement).replaceChildren(
       html('table', {}, html('thead', {}, head), ...bodies),
     );
@@ -77,8 +73,7 @@ function row(model: Model, timing: Timing, { base, baseInfer, longest, largest }
   return html(
     'tr',
     {},
-    html('th', { scope: 'row' }, model.name),
-    html('td', {}, html('span', { class: 'bits' }, precision(model))),
+    html('th', { scope: 'row' }, html('span', { class: 'bits' }, precision(model)), model.name),
     numberCell(
       digits(model.bytes),
       isBase ? '' : factor(base.bytes / model.bytes, 'smaller', 'larger'),

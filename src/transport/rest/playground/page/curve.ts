@@ -3,7 +3,7 @@ import type { Quantizer } from './models.js';
 
 const WIDTH = 560;
 const HEIGHT = 400;
-const MARGIN = { left: 44, right: 14, top: 14, bottom: 46 };
+const MARGIN = { left: 44, right: 14, top: 14, bottom: 54 };
 /** Up to so many codes each gets its grid line and number. */
 const FEW = 16;
 
@@ -96,11 +96,11 @@ function axes({ count }: Steps): SVGElement[] {
   });
   const columns = [0, 0.25, 0.5, 0.75, 1].map((share) => {
     const [x, y] = point([share, 0]);
-    return svg('text', { class: 'tick', x, y: y + 22, 'text-anchor': 'middle' }, String(share));
+    return svg('text', { class: 'tick', x, y: y + 24, 'text-anchor': 'middle' }, String(share));
   });
   const [left, top] = point([0, 1]);
   const [right, bottom] = point([1, 0]);
-  const middle = { x: (left + right) / 2, y: bottom + 40, 'text-anchor': 'middle' };
+  const middle = { x: (left + right) / 2, y: bottom + 47, 'text-anchor': 'middle' };
   const upright = {
     x: 14,
     y: (top + bottom) / 2,

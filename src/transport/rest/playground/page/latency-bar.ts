@@ -1,17 +1,9 @@
-import { PARTS, type Part, type Timing } from './api.js';
+import { PARTS, type Timing } from './api.js';
 import { digits, html, svg } from './elements.js';
-
-const NAMES: Readonly<Record<Part, string>> = {
-  queue: 'queue',
-  preprocess: 'preprocess',
-  infer: 'infer',
-  postprocess: 'postprocess',
-  transport: 'network and rest',
-};
 
 /** A time split into its parts, drawn to scale: `full` is the time, in ms, of the whole width. */
 export function latencyBar({ parts, total }: Timing, full: number): SVGSVGElement {
-  const words = PARTS.map((part) => `${NAMES[part]} ${digits(parts[part], 2)} ms`).join(', ');
+  const words = PARTS.map((part) => `${part} ${digits(parts[part], 2)} ms`).join(', ');
   const label = `${digits(total, 2)} ms: ${words}`;
   const bar = svg('svg', { class: 'latency', role: 'img', 'aria-label': label });
   let at = 0;
@@ -29,7 +21,7 @@ export function latencyLegend({ parts }: Timing): HTMLElement {
     html(
       'div',
       {},
-      html('dt', { class: `swatch ${part}` }, NAMES[part]),
+      html('dt', { class: `swatch ${part}` }, part),
       html('dd', {}, digits(parts[part], 2)),
     ),
   );

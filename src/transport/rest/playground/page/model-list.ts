@@ -41,8 +41,8 @@ function choice(model: Model, isChosen: boolean): HTMLElement {
     'label',
     {},
     box,
-    html('span', { class: 'name' }, model.name),
     html('span', { class: 'bits' }, precision(model)),
+    html('span', { class: 'name' }, model.name),
     html('span', { class: 'number' }, `${digits(model.bytes / 1000)} kB`),
   );
 }

@@ -52,6 +52,8 @@ export function families(models: readonly Model[]): ReadonlyMap<string, Model[]>
   return groups;
 }
 
-/** Bits of weights and activations as people write them. */
-export const precision = ({ bits }: Model): string =>
-  bits === undefined ? 'not LCQ' : `W${bits.weights}A${bits.activations}`;
+/** Bits of weights and activations; of a model without quantized layers what its name says, which is all there is. */
+export function precision({ bits, name }: Model): string {
+  if (bits !== undefined) return `W${bits.weights}A${bits.activations}`;
+  return PRECISION.exec(name)?.[1].toUpperCase() ?? 'standard';
+}
