@@ -2,6 +2,7 @@ import { LcqError } from '../errors.js';
 import { AdaptiveLimits } from './adaptive-limits.js';
 import { type Clock, systemClock } from './clock.js';
 import type { BatchingLimits, BatchingPolicy, FlushReason } from './policy.js';
+import { RecentWaits } from './recent-waits.js';
 import { expired, type Place, WaitingLine } from './waiting-line.js';
 
 /** What the batcher must know of the work: how large an item is, and how to run a batch of them. */
@@ -34,8 +35,10 @@ export interface BatchedReply<Output> {
 
 interface Queued<Item> {
   readonly item: Item;
-  readonly size: number;
   readonly queuedAt: number;
+  /** When it was let in, before it was prepared, and how many were before it then. */
+  readonly admittedAt: number;
+  readonly ahead: number;
 }
 
 type QueuedPlace<Item, Output> = Place<Queued<Item>, BatchedReply<Output>>;
@@ -56,6 +59,7 @@ export class DynamicBatcher<Item, Output> {
   readonly #queue: WaitingLine<Queued<Item>, BatchedReply<Output>>;
   /** Those that a full queue keeps waiting outside, unprepared. */
   readonly #outside: WaitingLine<undefined, void>;
+  readonly #recentWaits = new RecentWaits();
   #preparing = 0;
   #running = 0;
   #draining = false;
@@ -96,14 +100,21 @@ export class DynamicBatcher<Item, Output> {
   async submit(prepare: () => Promise<Item>, caller: Caller = {}): Promise<BatchedReply<Output>> {
     const waiter = this.#waiter(caller);
     this.#throwIfGone(waiter);
+    const ahead = this.depth;
+    const admittedAt = this.#clock.now();
     if (this.#hasRoom()) this.#preparing += 1;
-    else await this.#outside.join(undefined, waiter);
+    else await this.#outside.join(undefined, 1, waiter);
     const item = await this.#prepared(prepare);
     this.#throwIfGone(waiter);
-    const place = { item, size: this.#work.size(item), queuedAt: this.#clock.now() };
-    const reply = this.#queue.join(place, waiter);
+    const queued = { item, queuedAt: this.#clock.now(), admittedAt, ahead };
+    const reply = this.#queue.join(queued, this.#work.size(item), waiter);
     this.#planDispatch();
     return reply;
+  }
+
+  /** Throws what `submit` would reject with if there is no room at the moment: before anything is spent on a request. */
+  refuseIfFull(): void {
+    this.#hasRoom();
   }
 
   /** Refuses new requests, runs what is queued without delay, and resolves when nothing is left. */
@@ -130,11 +141,20 @@ export class DynamicBatcher<Item, Output> {
         'Server is stopping, scheduler for model has stopped accepting new inference requests',
       );
     }
-    // Who waits outside goes first.
-    if (this.#outside.length === 0 && this.depth < this.#limits.queueCapacity) return true;
+    const { queueCapacity } = this.#limits;
     const mayWait = this.#policy.whenFull === 'delay';
-    if (mayWait && this.#outside.length < this.#limits.queueCapacity) return false;
+    // Who waits outside goes first.
+    if (this.#outside.length === 0 && this.depth < queueCapacity) {
+      if (mayWait || this.#willRunInTime()) return true;
+    } else if (mayWait && this.#outside.length < queueCapacity) return false;
     throw new LcqError('RESOURCE_EXHAUSTED', 'Exceeds maximum queue size');
+  }
+
+  /** There is a place in the next batch, or the wait for a later one is foretold to be short enough. */
+  #willRunInTime(): boolean {
+    const { maxQueueWaitMs } = this.#policy;
+    if (!maxQueueWaitMs || this.depth < this.#limits.maxBatchSize) return true;
+    return this.#recentWaits.foretell(this.depth) <= maxQueueWaitMs;
   }
 
   async #prepared(prepare: () => Promise<Item>): Promise<Item> {
@@ -192,7 +212,7 @@ export class DynamicBatcher<Item, Output> {
   }
 
   #flushReason(): FlushReason | undefined {
-    const queued = this.#queuedSize();
+    const queued = this.#queue.size;
     if (queued >= this.#limits.maxBatchSize) return 'full';
     const preferred = this.#preferredSizes();
     if (preferred.length > 0 && queued >= Math.max(...preferred)) return 'preferred';
@@ -202,15 +222,8 @@ export class DynamicBatcher<Item, Output> {
   }
 
   #longestWait(): number {
-    let since = this.#clock.now();
-    for (const { value } of this.#queue) since = Math.min(since, value.queuedAt);
-    return this.#clock.now() - since;
-  }
-
-  #queuedSize(): number {
-    let size = 0;
-    for (const { value } of this.#queue) size += value.size;
-    return size;
+    const since = this.#queue.heads.map(({ value }) => value.queuedAt);
+    return this.#clock.now() - Math.min(...since);
   }
 
   #preferredSizes(): readonly number[] {
@@ -220,13 +233,13 @@ export class DynamicBatcher<Item, Output> {
 
   /** As many from the head of the queue as fit into the largest preferred size there is; the first always does. */
   #takeBatch(): QueuedPlace<Item, Output>[] {
-    const queued = this.#queuedSize();
+    const queued = this.#queue.size;
     const reached = this.#preferredSizes().filter((size) => size <= queued);
     const limit = reached.length > 0 ? Math.max(...reached) : this.#limits.maxBatchSize;
     let size = 0;
     let count = 0;
-    for (const { value } of this.#queue) {
-      size += value.size;
+    for (const place of this.#queue) {
+      size += place.size;
       if (size > limit && count > 0) break;
       count += 1;
     }
@@ -235,8 +248,13 @@ export class DynamicBatcher<Item, Output> {
 
   async #launch(batch: readonly QueuedPlace<Item, Output>[], reason: FlushReason): Promise<void> {
     const startedAt = this.#clock.now();
-    const batchSize = batch.reduce((total, { value }) => total + value.size, 0);
+    const batchSize = batch.reduce((total, { size }) => total + size, 0);
     this.#running += 1;
+    for (const { value } of batch) {
+      // Behind fewer, the wait for the run at hand is most of it.
+      if (value.ahead < this.#limits.maxBatchSize) continue;
+      this.#recentWaits.observe(value.ahead, startedAt - value.admittedAt);
+    }
     this.#work.onBatch?.(batchSize, reason);
     try {
       const outputs = await this.#work.run(batch.map(({ value }) => value.item));

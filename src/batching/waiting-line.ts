@@ -12,6 +12,7 @@ export interface Waiter {
 
 export interface Place<Value, Result> {
   readonly value: Value;
+  readonly size: number;
   readonly deadline: number;
   resolve(result: Result): void;
   reject(error: unknown): void;
@@ -21,6 +22,9 @@ export interface Place<Value, Result> {
 export class WaitingLine<Value, Result> {
   readonly #levels: Place<Value, Result>[][];
   readonly #onLeave: () => void;
+  #size = 0;
+  /** No deadline of those in line is before this. */
+  #nextDeadline = Infinity;
 
   /** `onLeave` is called when somebody gives up. */
   constructor(levels: number, onLeave: () => void) {
@@ -32,13 +36,24 @@ export class WaitingLine<Value, Result> {
     return this.#levels.reduce((total, level) => total + level.length, 0);
   }
 
+  /** Of all together. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The first of each level: nobody behind it has waited longer. */
+  get heads(): Place<Value, Result>[] {
+    return this.#levels.flatMap((level) => level.slice(0, 1));
+  }
+
   /** In the order in which they are served. */
   *[Symbol.iterator](): Generator<Place<Value, Result>> {
     for (const level of this.#levels) yield* level;
   }
 
   /** Joins the line; settles when the place taken is resolved or rejected, or rejects with CANCELLED on abort. */
-  join(value: Value, { signal, deadline = Infinity, level }: Waiter): Promise<Result> {
+  join(value: Value, size: number, waiter: Waiter): Promise<Result> {
+    const { signal, deadline = Infinity, level } = waiter;
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         this.#remove(place, level);
@@ -48,6 +63,7 @@ export class WaitingLine<Value, Result> {
       const settled = () => signal?.removeEventListener('abort', onAbort);
       const place: Place<Value, Result> = {
         value,
+        size,
         deadline,
         resolve: (result) => {
           settled();
@@ -60,6 +76,8 @@ export class WaitingLine<Value, Result> {
       };
       signal?.addEventListener('abort', onAbort);
       this.#levels[level - 1].push(place);
+      this.#size += size;
+      this.#nextDeadline = Math.min(this.#nextDeadline, deadline);
     });
   }
 
@@ -67,22 +85,31 @@ export class WaitingLine<Value, Result> {
   take(count: number): Place<Value, Result>[] {
     const taken: Place<Value, Result>[] = [];
     for (const level of this.#levels) taken.push(...level.splice(0, count - taken.length));
+    for (const { size } of taken) this.#size -= size;
     return taken;
   }
 
   /** Refuses those whose deadline has passed. */
   dropExpired(now: number): void {
+    if (this.#nextDeadline > now) return;
+    const late = [...this].filter(({ deadline }) => deadline <= now);
     this.#levels.forEach((level, i) => {
-      if (!level.some(({ deadline }) => deadline <= now)) return;
       this.#levels[i] = level.filter(({ deadline }) => deadline > now);
-      for (const place of level) if (place.deadline <= now) place.reject(expired());
     });
+    this.#nextDeadline = Infinity;
+    for (const { deadline } of this) this.#nextDeadline = Math.min(this.#nextDeadline, deadline);
+    for (const place of late) {
+      this.#size -= place.size;
+      place.reject(expired());
+    }
   }
 
   #remove(place: Place<Value, Result>, level: number): void {
     const line = this.#levels[level - 1];
     const index = line.indexOf(place);
-    if (index >= 0) line.splice(index, 1);
+    if (index < 0) return;
+    line.splice(index, 1);
+    this.#size -= place.size;
   }
 }
 

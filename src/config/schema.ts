@@ -77,6 +77,11 @@ export const configSchema = z.strictObject({
     .enum(['reject', 'delay'])
     .default('reject')
     .describe('what a full queue does with one more request'),
+  maxQueueWaitMs: milliseconds(3_600_000)
+    .default(500)
+    .describe(
+      'longest wait, as recent ones foretell it, that a request is let in for; 0: no limit',
+    ),
   defaultTimeoutMs: milliseconds(3_600_000)
     .default(0)
     .describe('longest wait in the queue of a request that brings no timeout; 0: no limit'),

@@ -109,6 +109,17 @@ export class Servable implements ModelContract {
     return { outputs, original };
   }
 
+  /** Throws RESOURCE_EXHAUSTED or UNAVAILABLE if `run` would, so that nothing is spent on a request in vain. */
+  refuseIfFull(): void {
+    try {
+      this.#batcher.refuseIfFull();
+    } catch (error) {
+      this.statistics.arrived();
+      this.statistics.failed(0);
+      throw error;
+    }
+  }
+
   /**
    * Prepares a request, runs it in a batch with others and resolves to all outputs, its own rows only.
    *

@@ -89,6 +89,11 @@ export class InferenceService {
     };
   }
 
+  /** Throws what an inference request would be refused with for want of room, before its body is read or decoded. */
+  refuseIfFull({ model, version }: ModelReference): void {
+    this.#registry.find(model, version)?.servable?.refuseIfFull();
+  }
+
   /** Labels and scores of one picture. */
   classify(request: ClassifyRequest, caller: Caller): Promise<Classification> {
     return this.#counted(async () => classifyPicture(this.#servable(request), request, caller));

@@ -136,3 +136,32 @@ test('a timeout holds outside too', async () => {
   await bench.clock.advance(10);
   assert.equal(await inside, 1);
 });
+
+test('who would wait too long is refused at once, by the waits of those before', async () => {
+  // Runs of 2 in 10 ms: 5 ms of waiting for each request ahead.
+  const bench = new Bench({ maxBatchSize: 2, maxQueueWaitMs: 30 });
+  await bench.occupy();
+  const first = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((value) => bench.submit(value));
+  for (let i = 0; i < 6; i++) await bench.clock.advance(10);
+  assert.deepEqual(await Promise.all(first), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 'nothing was known');
+  await bench.occupy();
+  bench.prepared.length = 0;
+  const replies = Array.from({ length: 20 }, (_, i) => bench.submit(i));
+  await bench.clock.settle();
+  const admitted = [...bench.prepared];
+  assert.ok(admitted.length >= 4 && admitted.length <= 7, `${admitted.length} let in`);
+  for (let i = 0; i < 5; i++) await bench.clock.advance(10);
+  const expected = replies.map((_, i) => (i < admitted.length ? i : 'RESOURCE_EXHAUSTED'));
+  assert.deepEqual(await Promise.all(replies), expected);
+});
+
+test('whom the next batch has a place for is let in, however slow the runs', async () => {
+  const bench = new Bench({ maxBatchSize: 4, maxQueueWaitMs: 1 });
+  for (let round = 0; round < 3; round++) {
+    await bench.occupy();
+    const replies = [1, 2, 3, 4].map((value) => bench.submit(value));
+    await bench.clock.advance(10);
+    await bench.clock.advance(10);
+    assert.deepEqual(await Promise.all(replies), [1, 2, 3, 4]);
+  }
+});

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import * as http from 'node:http';
 import { test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { colourSession } from '../serving/colour-model.js';
@@ -18,6 +20,15 @@ function gatedSession() {
     },
     open: () => open(),
   };
+}
+
+/** The status of a reply to a request whose body is never sent whole. */
+async function statusBeforeBody(url: string): Promise<number | undefined> {
+  const request = http.request(url, { method: 'POST', headers: { 'content-length': 1_000_000 } });
+  request.write('the beginning');
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+  request.destroy();
+  return response.statusCode;
 }
 
 /** Waits until the server's queue has this depth. */
@@ -48,6 +59,8 @@ test('a full queue refuses at once, on both transports, and forgets nobody', asy
         code: grpc.status.RESOURCE_EXHAUSTED,
         details: 'Exceeds maximum queue size',
       });
+      assert.equal(await statusBeforeBody(`${url}/v1/models/colours:classify`), 429);
+      assert.equal(await statusBeforeBody(`${url}/v2/models/colours/infer`), 429);
       open();
       for (const reply of await Promise.all([running, ...waiting])) {
         assert.equal(reply.json.predictions[0].label, 'green');

@@ -1,5 +1,5 @@
 import { type handleUnaryCall, Metadata } from '@grpc/grpc-js';
-import { ERROR_CODES } from '../../errors.js';
+import { ERROR_CODES, LcqError } from '../../errors.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics, Operation } from '../../observability/metrics.js';
 import type { ModelControl } from '../../serving/model-control.js';
@@ -46,7 +46,11 @@ export function inferenceUnary<Request, Response>(
   handle: (request: Request, caller: Caller) => Promise<Response>,
   context: GrpcContext,
 ): handleUnaryCall<Request, Response> {
-  return unary(handle, context, (request, code, milliseconds) =>
+  const admit = (request: Request, caller: Caller) => {
+    context.service.refuseIfFull(reference(request));
+    return handle(request, caller);
+  };
+  return unary(admit, context, (request, code, milliseconds) =>
     observeInference(context, operation, reference(request), code, milliseconds),
   );
 }
@@ -79,11 +83,14 @@ interface CancellableCall {
   on(event: 'cancelled', listener: () => void): unknown;
 }
 
+/** Why calls are aborted. Every call ends as cancelled, also when it was answered: an error for each would cost its stack. */
+const GONE = new LcqError('CANCELLED', 'the caller is gone');
+
 /** The caller of an RPC: gone when the call is cancelled, and its deadline on the monotonic clock. */
 export function callerOf(call: CancellableCall): Caller {
   const controller = new AbortController();
-  call.on('cancelled', () => controller.abort());
-  if (call.cancelled) controller.abort();
+  call.on('cancelled', () => controller.abort(GONE));
+  if (call.cancelled) controller.abort(GONE);
   // A Date or milliseconds of the wall clock; Infinity without a deadline.
   const remaining = Number(call.getDeadline()) - Date.now();
   return { signal: controller.signal, deadline: performance.now() + remaining };

@@ -89,6 +89,7 @@ export class RestServer {
     observeWith(this.#app, options.observer);
     reportTimings(this.#app);
     guardRoutes(this.#app, options.access);
+    refuseWhenFull(this.#app, options.service);
     this.#app.addHook('onSend', async (_request, reply) => {
       // A kept-alive connection would outlive the drain.
       if (options.service.state === 'draining') reply.header('connection', 'close');
@@ -162,6 +163,13 @@ function observeRequests(app: FastifyInstance, options: RestOptions): void {
   app.decorateRequest('outcome', 'OK');
   app.addHook('onRequest', async (request, reply) => {
     reply.raw.once('close', () => observe(request, reply, options));
+  });
+}
+
+/** Before the body is read: under overload most of what arrives is refused, and must cost next to nothing. */
+function refuseWhenFull(app: FastifyInstance, service: InferenceService): void {
+  app.addHook('onRequest', async ({ routeOptions, params }) => {
+    if (routeOptions.config.operation !== undefined) service.refuseIfFull(params as ModelReference);
   });
 }
 
