@@ -10,10 +10,12 @@ const ADMIN_ROUTES: readonly string[] = [
 ];
 
 function scopeOf(route: string | undefined): Scope {
-  if (route?.startsWith('/v2/health/')) return 'open';
-  // The page can ask for a key only once it is there.
-  if (route === '/' || route?.startsWith(PLAYGROUND_PREFIX)) return 'open';
-  return route !== undefined && ADMIN_ROUTES.includes(route) ? 'admin' : 'inference';
+  if (route === undefined) return 'inference';
+  if (route.startsWith('/v2/health/')) return 'open';
+  // A page can ask for a key only once it is there.
+  const isPage = route === '/' || route.startsWith(PLAYGROUND_PREFIX) || route.startsWith('/docs');
+  if (isPage) return 'open';
+  return ADMIN_ROUTES.includes(route) ? 'admin' : 'inference';
 }
 
 /** Refuses callers before their body is read. */

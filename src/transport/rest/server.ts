@@ -18,6 +18,7 @@ import type { InferenceService } from '../../serving/service.js';
 import { publicError } from '../public-error.js';
 import { guardRoutes } from './access.js';
 import { decodeBody, encodeReply } from './compression.js';
+import { docsRoutes } from './docs.js';
 import { sendJson } from './endpoint.js';
 import { modelRoutes } from './models.js';
 import { observeWith } from './observe.js';
@@ -105,6 +106,7 @@ export class RestServer {
     this.#app.register(visionRoutes, options);
     this.#app.register(openInferenceRoutes, options);
     this.#app.register(repositoryRoutes, options);
+    this.#app.register(docsRoutes);
     if (options.playground) this.#app.register(playgroundRoutes);
   }
 
