@@ -70,16 +70,19 @@ async function registeredPaths<T>(use: () => Promise<T>): Promise<Set<string>> {
 
 test('the server has the paths and methods of the document, and no others', async () => {
   const paths = await registeredPaths(() =>
-    withServer(async ({ url }) => {
-      for (const [path, operations] of Object.entries(contract.paths)) {
-        const place = path.replace('{model}', 'colours').replace('{version}', '3');
-        for (const method of METHODS) {
-          const { status } = await rest(`${url}${place}`, undefined, { method });
-          const isDocumented = method.toLowerCase() in operations;
-          assert.equal(status !== 405, isDocumented, `${method} ${path} gives ${status}`);
+    withServer(
+      async ({ url }) => {
+        for (const [path, operations] of Object.entries(contract.paths)) {
+          const place = path.replace('{model}', 'colours').replace('{version}', '3');
+          for (const method of METHODS) {
+            const { status } = await rest(`${url}${place}`, undefined, { method });
+            const isDocumented = method.toLowerCase() in operations;
+            assert.equal(status !== 405, isDocumented, `${method} ${path} gives ${status}`);
+          }
         }
-      }
-    }),
+      },
+      { playground: false },
+    ),
   );
   assert.deepEqual([...paths].sort(), Object.keys(contract.paths).sort());
 });
