@@ -1,6 +1,6 @@
 // Command check reads rendered Kubernetes manifests and says what is wrong with them:
 //
-//	check -metrics FILE -codes A,B -docs FILE [-queries FILE]... MANIFEST...
+//	check -metrics FILE -codes A,B -docs FILE -adapter FILE MANIFEST...
 //
 // Every object must fit its real API type with no key left over, objects must fit together, and every metric and label of
 // a query must be one that a running server exposes. Exits with 1 if anything is wrong.
@@ -34,8 +34,13 @@ func main() {
 	queries := adapterQueries(rules)
 	objects := 0
 	for _, path := range flag.Args() {
+		before := len(problems)
 		release := readRelease(path, report)
 		objects += release.count
+		// What could not be read has no relations to look at.
+		if len(problems) > before {
+			continue
+		}
 		checkRelease(release, report)
 		checkAlerts(release, string(document), report)
 		checkScaling(release, rules, report)
