@@ -41,12 +41,13 @@ export function requireTools() {
   );
 }
 
-export async function make() {
-  await makeStamped('build', inputs(), async () => {
-    await configure();
-    const jobs = String(os.availableParallelism());
-    await run('cmake', ['--build', 'build', '--config', 'Release', '--parallel', jobs]);
-  });
+export const make = () => makeStamped('build', inputs(), build);
+
+/** Needs what requireTools() asks for, and the npm packages; an installed package has no stamp to keep. */
+export async function build() {
+  await configure();
+  const jobs = String(os.availableParallelism());
+  await run('cmake', ['--build', 'build', '--config', 'Release', '--parallel', jobs]);
 }
 
 async function configure() {

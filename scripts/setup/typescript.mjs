@@ -7,7 +7,7 @@ export const title = 'compiling TypeScript to dist/';
 
 const ENTRY = 'dist/src/cli/lcq.js';
 
-const SOURCES = ['src', 'test', 'loadtest'];
+const SOURCES = ['src', 'test', 'loadtest', 'examples'];
 /** The playground: compiled for browsers, by a configuration of its own. */
 const PAGE = 'src/transport/rest/playground/page';
 const PAGE_FILES = /\.(html|css|svg)$/;

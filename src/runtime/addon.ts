@@ -98,6 +98,13 @@ function libraryPath(): string {
   throw new LcqError('UNSUPPORTED', `onnxruntime-node has no library for ${platform}`);
 }
 
+/** What was built on this machine goes before what was packed for its platform. */
+const PLACES = [
+  join(packageRoot, 'build', 'lcq.node'),
+  join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`, 'lcq.node'),
+];
+const REMEDY = 'npx lcq setup builds it (in a clone: npm run setup)';
+
 let addon: Addon | undefined;
 
 /**
@@ -108,9 +115,10 @@ let addon: Addon | undefined;
  */
 export function loadAddon(): Addon {
   if (addon !== undefined) return addon;
-  const path = join(packageRoot, 'build', 'lcq.node');
-  if (!existsSync(path)) {
-    throw new LcqError('UNAVAILABLE', 'the native add-on is not built: run npm run setup');
+  const path = PLACES.find(existsSync);
+  if (path === undefined) {
+    const platform = `${process.platform} ${process.arch}`;
+    throw new LcqError('UNAVAILABLE', `no native add-on for ${platform}: ${REMEDY}`);
   }
   const library = libraryPath();
   try {
@@ -119,7 +127,8 @@ export function loadAddon(): Addon {
     addon = loaded;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new LcqError('UNAVAILABLE', `the native add-on does not load: ${reason}`, { cause });
+    const message = `the native add-on does not load: ${reason}; ${REMEDY}`;
+    throw new LcqError('UNAVAILABLE', message, { cause });
   }
   return addon;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { configSchema } from '../../src/config/schema.js';
-import { ModelServer } from '../../src/main.js';
+import { ModelServer, type Ports } from '../../src/main.js';
 import { createLogger } from '../../src/observability/logger.js';
 import type { Model, TensorData } from '../../src/onnx/graph.js';
 import { encodeModel } from '../../src/onnx/serde.js';
@@ -100,6 +100,7 @@ const BLOCK_CONFIG = {
 export const BLOCK_LABELS = ['blue <b>', 'green & "white"', 'red'];
 
 export interface DetectionServer {
+  readonly ports: Ports;
   /** Of the REST port. */
   readonly url: string;
   readonly vision: GrpcClient;
@@ -142,6 +143,7 @@ export async function withDetectionServer(
   try {
     await server.load();
     await use({
+      ports,
       url: `http://127.0.0.1:${ports.http}`,
       vision,
       metrics: async () => (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text(),

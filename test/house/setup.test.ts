@@ -31,7 +31,7 @@ let clone = '';
 
 beforeEach(() => {
   clone = join(mkdtempSync(join(tmpdir(), 'lcq set up ')), 'a clone');
-  for (const folder of ['src', 'test', 'loadtest']) {
+  for (const folder of ['src', 'test', 'loadtest', 'examples']) {
     mkdirSync(join(clone, folder), { recursive: true });
   }
   cpSync(join(root, 'scripts'), join(clone, 'scripts'), { recursive: true });

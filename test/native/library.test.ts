@@ -31,14 +31,16 @@ describe('the add-on', () => {
     const clone = mkdtempSync(join(tmpdir(), 'lcq-'));
     try {
       const compiled = fileURLToPath(new URL('../../src/', import.meta.url));
-      cpSync(join(compiled, 'runtime'), join(clone, 'dist/src/runtime'), { recursive: true });
+      for (const folder of ['lcq', 'runtime']) {
+        cpSync(join(compiled, folder), join(clone, 'dist/src', folder), { recursive: true });
+      }
       cpSync(join(compiled, 'errors.js'), join(clone, 'dist/src/errors.js'));
       cpSync(join(compiled, '../../package.json'), join(clone, 'package.json'));
       const session = join(clone, 'dist/src/runtime/lcq-session.js');
       const { createLcqSession } = await import(pathToFileURL(session).href);
       await assert.rejects(createLcqSession(Uint8Array.of(1)), {
         code: 'UNAVAILABLE',
-        message: /not built: run npm run setup/,
+        message: /no native add-on for .*: npx lcq setup builds it/,
       });
     } finally {
       rmSync(clone, { recursive: true });
