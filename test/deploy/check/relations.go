@@ -54,7 +54,7 @@ func checkRelease(r *release, report reporter) {
 		}
 	}
 	for _, monitor := range r.monitors {
-		checkMonitor(r, monitor.Spec.Selector, *monitor.Spec.Endpoints[0].DeepCopy(), wrong)
+		checkMonitor(r, monitor.Spec.Selector, monitor.Spec.Endpoints[0], wrong)
 	}
 	checkReferences(r, pod, wrong)
 	checkProbes(server, wrong)
