@@ -8,7 +8,7 @@ import { type Capacity, measureCapacity, needsCapacity, phasesOf } from './capac
 import { findings } from './expectations.js';
 import { type LoadOptions, runLoad } from './load-run.js';
 import { ProcessSampler } from './process-sampler.js';
-import { type RateSearch, searchRate } from './rate-search.js';
+import { highestRate } from './rate-search.js';
 import type { RunReport } from './report/run-report.js';
 import { findingTable, outcomeTable, plainText, runTable } from './report/tables.js';
 import { writeReport } from './report/write-report.js';
@@ -131,20 +131,4 @@ async function capacityOf(
   if (search || !needsCapacity(scenario)) return undefined;
   const measured = await measureCapacity(scenario, load);
   return capacity === undefined ? measured : { ...measured, perSecond: capacity };
-}
-
-function highestRate(scenario: Scenario, load: LoadOptions): Promise<RateSearch> {
-  const { from, seconds } = scenario.search;
-  return searchRate(async (rate) => {
-    const result = await runLoad(scenario, [{ seconds, rate }], load);
-    const trial = {
-      rate,
-      goodShare: result.goodput / result.sent,
-      p99: result.outcomes.OK?.p99 ?? 0,
-      isValid: result.isValid,
-    };
-    const told = `${(trial.goodShare * 100).toFixed(2)} % in time, p99 ${trial.p99.toFixed(1)} ms`;
-    process.stderr.write(`loadtest: ${rate.toFixed(1)}/s: ${told}\n`);
-    return trial;
-  }, from);
 }

@@ -1,9 +1,19 @@
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, type StdioOptions, spawn } from 'node:child_process';
 
 /** Cores as taskset lists them, such as `1` or `0,2-3`; undefined: all. */
 export type Cores = string | undefined;
 
-/** Starts a module of ours, on some cores only if asked. */
+/** Starts a program, on some cores only if asked. */
+export function startPinned(
+  command: readonly string[],
+  cores: Cores,
+  options: SpawnOptions,
+): ChildProcess {
+  const [program, ...args] = cores === undefined ? command : ['taskset', '-c', cores, ...command];
+  return spawn(program, args, options);
+}
+
+/** The same for a module of ours. */
 export function startNode(
   module: string,
   args: readonly string[],
@@ -11,6 +21,5 @@ export function startNode(
   stdio: StdioOptions,
 ): ChildProcess {
   const command = [process.execPath, module, ...args];
-  const [program, ...rest] = cores === undefined ? command : ['taskset', '-c', cores, ...command];
-  return spawn(program, rest, { stdio, serialization: 'advanced' });
+  return startPinned(command, cores, { stdio, serialization: 'advanced' });
 }

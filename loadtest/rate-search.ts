@@ -1,3 +1,6 @@
+import { type LoadOptions, runLoad } from './load-run.js';
+import type { Scenario } from './scenario.js';
+
 /** One rate that was tried. */
 export interface Trial {
   /** Requests a second. */
@@ -47,4 +50,21 @@ export async function searchRate(
   }
   const lowestFailed = trials.find(({ rate }) => rate === high);
   return { rate: low, trials, isGeneratorLimited: lowestFailed?.isValid === false };
+}
+
+/** The same for the streams of a scenario on a server; tells each trial on standard error. */
+export function highestRate(scenario: Scenario, load: LoadOptions): Promise<RateSearch> {
+  const { from, seconds } = scenario.search;
+  return searchRate(async (rate) => {
+    const result = await runLoad(scenario, [{ seconds, rate }], load);
+    const trial = {
+      rate,
+      goodShare: result.goodput / result.sent,
+      p99: result.outcomes.OK?.p99 ?? 0,
+      isValid: result.isValid,
+    };
+    const told = `${(trial.goodShare * 100).toFixed(2)} % in time, p99 ${trial.p99.toFixed(1)} ms`;
+    process.stderr.write(`loadtest: ${rate.toFixed(1)}/s: ${told}\n`);
+    return trial;
+  }, from);
 }

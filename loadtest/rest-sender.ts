@@ -28,13 +28,28 @@ function requestOf(stream: Stream, content: Content): RestRequest {
   const { model, call, path } = stream;
   if (!call.startsWith('rest-infer')) {
     const verb = call === 'rest-detect' ? 'detect' : 'classify';
+    const to = path ?? `/v1/models/${model}:${verb}`;
+    if (stream.form !== undefined) return { path: to, ...formBody(stream.form, content) };
     const headers = { 'content-type': 'application/octet-stream' };
-    return { path: path ?? `/v1/models/${model}:${verb}`, headers, body: content };
+    return { path: to, headers, body: content };
   }
   const to = path ?? `/v2/models/${model}/infer`;
   return call === 'rest-infer-json'
     ? { path: to, headers: { 'content-type': 'application/json' }, body: jsonBody(stream, content) }
     : { path: to, ...binaryBody(stream, content) };
+}
+
+/** What the content of a picture cannot hold. */
+const BOUNDARY = 'd1b6f3c2-4a57-4f0e-9c8a-lcq-load-test';
+
+function formBody(field: string, content: Content): Omit<RestRequest, 'path'> {
+  const head =
+    `--${BOUNDARY}\r\ncontent-disposition: form-data; name="${field}"; filename="picture"\r\n` +
+    'content-type: application/octet-stream\r\n\r\n';
+  return {
+    headers: { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` },
+    body: Buffer.concat([Buffer.from(head), content, Buffer.from(`\r\n--${BOUNDARY}--\r\n`)]),
+  };
 }
 
 function inputOf({ input: name, payload }: Stream) {

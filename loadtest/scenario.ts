@@ -49,6 +49,8 @@ const stream = z
     payload,
     /** Of a REST call, in place of the protocol's own: for other servers. */
     path: z.string().startsWith('/').optional(),
+    /** Sends a picture over REST as the file field of this name of a form, as a browser does. */
+    form: z.string().min(1).optional(),
     /** Sends its body no faster than this: a client on a poor connection. */
     bytesPerSecond: z.number().positive().optional(),
     /** In place of the scenario's. */

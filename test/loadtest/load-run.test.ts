@@ -52,6 +52,8 @@ test('every call reaches the server and is answered, from several generators', a
   const streams = calls.map(([call, payload]) => ({ name: call, call, model: 'colours', payload }));
   // A picture may also go where the image tensor goes.
   streams.push({ name: 'bytes', call: 'grpc-infer', model: 'colours', payload: PICTURE });
+  const form = { name: 'form', call: 'rest-classify', model: 'colours', payload: PICTURE };
+  streams.push(Object.assign(form, { form: 'image' }));
   await withServer(async ({ ports, metrics }) => {
     const scenario = scenarioOf(streams);
     const result = await runLoad(scenario, [{ seconds: 1, rate: 100 }], optionsOf(ports, 2));
