@@ -64,7 +64,8 @@ export function highestRate(scenario: Scenario, load: LoadOptions): Promise<Rate
       isValid: result.isValid,
     };
     const told = `${(trial.goodShare * 100).toFixed(2)} % in time, p99 ${trial.p99.toFixed(1)} ms`;
-    process.stderr.write(`loadtest: ${rate.toFixed(1)}/s: ${told}\n`);
+    const lagged = trial.isValid ? '' : ', but the generator lagged';
+    process.stderr.write(`loadtest: ${rate.toFixed(1)}/s: ${told}${lagged}\n`);
     return trial;
   }, from);
 }

@@ -91,6 +91,7 @@ async function rateOf({ pid, target, path, field }: Running, comparison: Compari
       description: 'pictures',
       warmUpSeconds: 3,
       goodWithinMs,
+      maxLagMs: goodWithinMs / 10,
       phases: [{ seconds, rate: from }],
       search: { from, seconds },
       streams: [stream],
