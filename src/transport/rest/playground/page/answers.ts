@@ -14,14 +14,25 @@ export class Answers {
   readonly #place = find('answers', HTMLElement);
   readonly #cards = new Map<string, HTMLElement>();
 
-  clear(models: readonly Model[]): void {
+  /** Makes room for the answers of these. */
+  begin(models: readonly Model[]): void {
+    this.#place.setAttribute('aria-busy', 'true');
     this.#cards.clear();
     for (const model of models) {
-      const heading = html('h3', {}, html('span', { class: 'bits' }, precision(model)), model.name);
+      const heading = html(
+        'h3',
+        {},
+        html('span', { class: 'bits' }, precision(model)),
+        html('span', { class: 'name' }, model.name),
+      );
       this.#cards.set(model.name, html('article', { class: 'card' }, heading));
     }
     this.#place.replaceChildren(...this.#cards.values());
     find('empty', HTMLElement).hidden = models.length > 0;
+  }
+
+  end(): void {
+    this.#place.setAttribute('aria-busy', 'false');
   }
 
   show({ name }: Model, answer: Answer, picture: Picture): void {

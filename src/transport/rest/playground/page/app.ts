@@ -61,17 +61,18 @@ class Playground {
     const running = new AbortController();
     this.#running = running;
     const models = this.#picture === undefined ? [] : this.#models.chosen;
-    this.#answers.clear(models);
     this.#comparison.clear();
-    const refused = new Set<Model>();
-    const rounds = Number(this.#rounds.value);
-    for (let round = 1; round <= rounds; round++) {
-      for (const model of models) {
-        if (!refused.has(model) && !(await this.#ask(model, running.signal))) refused.add(model);
+    this.#answers.begin(models);
+    if (models.length > 0) this.#say('Asking.');
+    const answering = new Set(models);
+    for (let round = Number(this.#rounds.value); round > 0; round--) {
+      for (const model of answering) {
+        if (!(await this.#ask(model, running.signal))) answering.delete(model);
         if (running.signal.aborted) return;
       }
-      if (models.length > 0) this.#say(`${round} of ${rounds} runs done.`);
     }
+    this.#answers.end();
+    if (answering.size > 0) this.#say('Done.');
   }
 
   /** Whether there was an answer. */

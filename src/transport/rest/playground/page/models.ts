@@ -39,7 +39,7 @@ const PRECISION = /[-_.](fp32|float32|int8|w\d+a\d+)$/i;
 
 const familyOf = ({ name }: Model): string => name.replace(PRECISION, '');
 
-/** Models by network, in each the most bits first. */
+/** Models by network: the network with the most forms first, and in each the most bits. */
 export function families(models: readonly Model[]): ReadonlyMap<string, Model[]> {
   const groups = new Map<string, Model[]>();
   for (const model of models) {
@@ -49,7 +49,7 @@ export function families(models: readonly Model[]): ReadonlyMap<string, Model[]>
   // Of equal bits, as in models without quantized layers, the larger file.
   const weight = ({ bits, bytes }: Model) => (bits?.weights ?? 32) + bytes * 2 ** -60;
   for (const group of groups.values()) group.sort((a, b) => weight(b) - weight(a));
-  return groups;
+  return new Map([...groups].sort(([, a], [, b]) => b.length - a.length));
 }
 
 /** Bits of weights and activations; of a model without quantized layers what its name says, which is all there is. */
