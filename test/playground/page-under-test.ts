@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import sharp from 'sharp';
 import { configSchema, type ServerConfig } from '../../src/config/schema.js';
 import { ModelServer } from '../../src/main.js';
 import { createLogger } from '../../src/observability/logger.js';
@@ -90,7 +91,8 @@ export async function visit(
       },
       shoot: async (name) => {
         await mkdir(SHOTS, { recursive: true });
-        await writeFile(join(SHOTS, `${name}.png`), await page.screenshot({ fullPage: true }));
+        const shot = sharp(await page.screenshot({ fullPage: true }));
+        await shot.png({ palette: true, effort: 10 }).toFile(join(SHOTS, `${name}.png`));
       },
       violations: () => violations(page),
     });
