@@ -1,11 +1,9 @@
-/** Before `npm pack`: makes all that the package ships, and the add-on for this platform. */
+/** Before `npm pack`, which runs no scripts here (.npmrc): makes what the package ships, the add-on too. */
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './setup/command.mjs';
 import { setUp } from './setup/steps.mjs';
 
-// npm's standard output is the name of the file.
-console.log = console.error;
 await setUp();
 const prebuilds = join(root, 'prebuilds');
 const folder = join(prebuilds, `${process.platform}-${process.arch}`);

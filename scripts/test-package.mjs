@@ -93,6 +93,7 @@ if (spawnSync('npm', ['ping'], { stdio: 'ignore' }).status !== 0) {
   console.log('test:package: skipped, the npm registry is not reached');
   process.exit(0);
 }
+execFileSync(process.execPath, ['scripts/prepack.mjs'], { cwd: root, stdio: 'inherit' });
 const packed = JSON.parse(
   execFileSync('npm', ['pack', '--json', '--pack-destination', project], {
     cwd: root,
