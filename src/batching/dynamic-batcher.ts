@@ -157,6 +157,11 @@ export class DynamicBatcher<Item, Output> {
     return this.#recentWaits.foretell(this.depth) <= maxQueueWaitMs;
   }
 
+  #observeWait(ahead: number, ms: number): void {
+    if (ahead >= this.#limits.maxBatchSize) this.#recentWaits.observe(ahead, ms);
+    else if (ahead > 0) this.#recentWaits.observeAtMost(ahead, ms);
+  }
+
   async #prepared(prepare: () => Promise<Item>): Promise<Item> {
     try {
       return await prepare();
@@ -250,11 +255,7 @@ export class DynamicBatcher<Item, Output> {
     const startedAt = this.#clock.now();
     const batchSize = batch.reduce((total, { size }) => total + size, 0);
     this.#running += 1;
-    for (const { value } of batch) {
-      // Behind fewer, the wait for the run at hand is most of it.
-      if (value.ahead < this.#limits.maxBatchSize) continue;
-      this.#recentWaits.observe(value.ahead, startedAt - value.admittedAt);
-    }
+    for (const { value } of batch) this.#observeWait(value.ahead, startedAt - value.admittedAt);
     this.#work.onBatch?.(batchSize, reason);
     try {
       const outputs = await this.#work.run(batch.map(({ value }) => value.item));

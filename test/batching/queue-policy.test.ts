@@ -155,6 +155,24 @@ test('who would wait too long is refused at once, by the waits of those before',
   assert.deepEqual(await Promise.all(replies), expected);
 });
 
+test('after a stall as many are let in as before it', async () => {
+  const bench = new Bench({ maxBatchSize: 2, maxQueueWaitMs: 30 });
+  const crowd = async (longMs: number) => {
+    await bench.occupy();
+    const replies = Array.from({ length: 12 }, (_, i) => bench.submit(i));
+    await bench.clock.advance(longMs);
+    for (let i = 0; i < 8; i++) await bench.clock.advance(10);
+    const refused = (await Promise.all(replies)).filter((reply) => reply === 'RESOURCE_EXHAUSTED');
+    return 12 - refused.length;
+  };
+  await crowd(10);
+  const before = await crowd(10);
+  await crowd(5000);
+  assert.ok((await crowd(10)) < before, 'nobody is let in but to the next batch');
+  for (let i = 0; i < 300; i++) await crowd(10);
+  assert.equal(await crowd(10), before);
+});
+
 test('whom the next batch has a place for is let in, however slow the runs', async () => {
   const bench = new Bench({ maxBatchSize: 4, maxQueueWaitMs: 1 });
   for (let round = 0; round < 3; round++) {
