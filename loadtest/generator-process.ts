@@ -44,6 +44,7 @@ async function openSenders({ streams, target, load }: Job): Promise<Sender[]> {
   );
 }
 
+process.on('disconnect', () => process.exit());
 const [job] = (await once(process, 'message')) as [Job];
 const senders = await openSenders(job);
 const recorder = new Recorder(job.goodWithinMs, job.durationMs, job.intervalMs);

@@ -25,6 +25,9 @@ export async function startServer(args: readonly string[], cores: Cores): Promis
   const all = ['serve', '--host', '127.0.0.1', ...PORTS, ...args];
   const child = startNode(SERVER, all, cores, ['ignore', 'pipe', 'inherit']);
   const ended = once(child, 'exit');
+  // Nobody else would end it.
+  process.once('exit', () => child.kill('SIGKILL'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   const stop = async () => {
     child.kill('SIGTERM');
     await ended;

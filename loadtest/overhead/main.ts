@@ -13,6 +13,7 @@ import { type ServedModel, writeRepository } from './synthetic-repository.js';
 
 interface Options {
   readonly models: string;
+  readonly repository?: string;
   readonly threads: number;
   readonly batch: number;
   readonly requests: number;
@@ -43,6 +44,7 @@ function positive(text: string): number {
 await new Command('bench:serving')
   .description('Compares the service with the session that it runs, side by side.')
   .option('--models <list>', 'of models/, or networks of lcq bench', DEFAULT_MODELS)
+  .option('--repository <folder>', 'where the models are put, and kept')
   .option('--threads <count>', 'of the session, served or not', positive, 1)
   .option('--batch <size>', 'largest batch', positive, 32)
   .option('--requests <count>', 'of the lone client', positive, 500)
@@ -50,7 +52,7 @@ await new Command('bench:serving')
   .option('--server-cores <list>', 'cores of server and session, as taskset lists them')
   .option('--client-cores <list>', 'cores of the clients')
   .action(async (options: Options) => {
-    const root = await mkdtemp(join(tmpdir(), 'lcq-serving-'));
+    const root = options.repository ?? (await mkdtemp(join(tmpdir(), 'lcq-serving-')));
     try {
       await main(root, options);
     } catch (thrown) {
@@ -58,7 +60,7 @@ await new Command('bench:serving')
       if (!(thrown instanceof LcqError)) throw thrown;
       process.exitCode = 1;
     } finally {
-      await rm(root, { recursive: true });
+      if (options.repository === undefined) await rm(root, { recursive: true });
     }
   })
   .parseAsync();

@@ -37,4 +37,5 @@ process.on('message', async ({ batch, ms }: RunRequest) => {
   const runs: Runs = { times, cpu: (user + system) / 1000 };
   process.send?.(runs);
 });
+process.on('disconnect', () => process.exit());
 process.send?.('ready');

@@ -1,3 +1,4 @@
+import type { SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -48,19 +49,22 @@ export const litServe = (
   async start(cores) {
     const port = await freePort();
     const args = [model, port, THREADS, maxBatch].map(String);
-    // In a group of its own: its workers do not end with it.
-    const options = { stdio: ['ignore', 'ignore', 'inherit'], detached: true } as const;
     const command = [python, peerFile('litserve_server.py'), ...args];
-    const child = startPinned(command, cores, { ...options, stdio: [...options.stdio] });
+    // In a group of its own: its workers do not end with it.
+    const options: SpawnOptions = { stdio: ['ignore', 'ignore', 'inherit'], detached: true };
+    const child = startPinned(command, cores, options);
     const ended = once(child, 'exit');
     const pid = child.pid as number;
     const stop = async () => {
-      process.kill(-pid, 'SIGKILL');
+      if (child.exitCode === null) process.kill(-pid, 'SIGKILL');
       await ended;
     };
     const target = `http://127.0.0.1:${port}`;
     try {
-      await answers(`${target}/health`);
+      const died = ended.then(() => {
+        throw new LcqError('UNAVAILABLE', 'LitServe ended before it was ready');
+      });
+      await Promise.race([answers(`${target}/health`), died]);
     } catch (error) {
       await stop();
       throw error;
