@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ServerConfig } from './config/schema.js';
 import { workerEnvironment } from './config/worker-environment.js';
+import { LineOutput } from './observability/line-output.js';
 import { createLogger, type Logger } from './observability/logger.js';
 import { Metrics } from './observability/metrics.js';
 import { MetricsServer } from './observability/metrics-server.js';
@@ -14,7 +15,7 @@ import { ModelManager } from './repository/model-manager.js';
 import { ModelRegistry } from './repository/registry.js';
 import { ModelRepository } from './repository/repository.js';
 import { RepositoryPoller } from './repository/repository-poller.js';
-import { createLcqSession } from './runtime/lcq-session.js';
+import { openModelFile } from './runtime/model-file.js';
 import { Security } from './security/security.js';
 import { loadServable, type OpenSession } from './serving/load.js';
 import { ModelControl } from './serving/model-control.js';
@@ -213,8 +214,8 @@ export class ModelServer {
     });
   }
 
-  readonly #openLcqSession: OpenSession = (path) =>
-    this.#workers?.open(path) ?? createLcqSession(path, { intraOpThreads: this.#config.threads });
+  readonly #openLcqSession: OpenSession = (file, warmUp) =>
+    this.#workers?.open(file, warmUp) ?? openModelFile(file, this.#config.threads);
 
   #workerPool(): WorkerPool {
     const { workers, threads, workerTimeoutMs: runTimeoutMs } = this.#config;
@@ -273,7 +274,8 @@ export async function serve(config: ServerConfig, dependencies: Dependencies = {
   });
   const ports = await server.listen();
   await server.load();
-  process.stdout.write(`${listening(config.host, ports)}\n`);
+  // Unlike a stream, it goes on where nobody reads or the disk is full.
+  new LineOutput(1).write(`${listening(config.host, ports)}\n`);
 }
 
 const listening = (host: string, { http, grpc, metrics }: Ports) =>

@@ -1,10 +1,10 @@
-import { destination, type Logger, pino, stdSerializers } from 'pino';
+import { type Logger, pino, stdSerializers } from 'pino';
+import { LineOutput } from './line-output.js';
 
 export type { Logger };
 
 /** A logger of JSON lines on standard error; errors carry their causes and stacks. */
 export function createLogger(level: string): Logger {
   const options = { level, serializers: { err: stdSerializers.errWithCause } };
-  // Written at once: the last line before an exit is the one that matters.
-  return pino(options, destination({ fd: 2, sync: true }));
+  return pino(options, new LineOutput(2));
 }

@@ -23,6 +23,15 @@ export interface ModelManagerOptions<Servable extends Closable> {
   onLoadFailed(name: string, code: ErrorCode): void;
 }
 
+/** Content that polling does not try to load again; after crashes it does, a few times. */
+interface Rejection {
+  readonly digest: string;
+  readonly triesLeft: number;
+}
+
+/** A worker that ends during a load may have had other reasons: content is given up after this many. */
+const MAX_CRASHES = 3;
+
 /** A line of the repository index. `version` and `state` are absent of a model that was never loaded. */
 export interface ModelIndexEntry {
   readonly name: string;
@@ -45,8 +54,8 @@ export class ModelManager<Servable extends Closable> {
   readonly #releases = new Map<Servable, () => void>();
   /** Why a model's folder could not be read, by the model's name. */
   readonly #faults = new Map<string, string>();
-  /** Digests of content that failed to load, by version: polling does not try it again. */
-  readonly #rejected = new Map<ModelVersion<Servable>, string>();
+  /** Content that failed to load, by version. */
+  readonly #rejected = new Map<ModelVersion<Servable>, Rejection>();
   #lastJob: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -188,7 +197,7 @@ export class ModelManager<Servable extends Closable> {
     const { name, version, digest } = definition;
     const entry = this.#registry.announce(name, version);
     if (entry.digest === digest) entry.upToDate();
-    if (entry.digest === digest || this.#rejected.get(entry) === digest) return;
+    if (entry.digest === digest || this.#isRejected(entry, digest)) return;
     entry.loading();
     let replaced: Servable | undefined;
     try {
@@ -197,12 +206,25 @@ export class ModelManager<Servable extends Closable> {
       const error = LcqError.from(thrown);
       entry.failed(error.message);
       this.#options.onLoadFailed(name, error.code);
-      // Memory may be free the next time; other failures are the content's.
-      if (error.code !== 'RESOURCE_EXHAUSTED') this.#rejected.set(entry, digest);
+      this.#reject(entry, digest, error);
       throw error;
     }
     this.#rejected.delete(entry);
     if (replaced) await this.#close(replaced);
+  }
+
+  #isRejected(entry: ModelVersion<Servable>, digest: string): boolean {
+    const rejection = this.#rejected.get(entry);
+    return rejection?.digest === digest && rejection.triesLeft === 0;
+  }
+
+  #reject(entry: ModelVersion<Servable>, digest: string, { code }: LcqError): void {
+    // Memory may be free the next time, and a file that was not there, or not with that content, is looked at anew.
+    if (code === 'RESOURCE_EXHAUSTED' || code === 'NOT_FOUND') return;
+    const before = this.#rejected.get(entry);
+    const tries = before?.digest === digest ? before.triesLeft : MAX_CRASHES;
+    const triesLeft = code === 'UNAVAILABLE' ? tries - 1 : 0;
+    this.#rejected.set(entry, { digest, triesLeft });
   }
 
   async #open(definition: ModelDefinition): Promise<Servable> {

@@ -18,6 +18,8 @@ export interface ModelDefinition {
   readonly modelPath: string;
   /** Of that file. */
   readonly modelBytes: number;
+  /** SHA-256 of that file, in hexadecimal digits. */
+  readonly modelDigest: string;
   /** Changes whenever the ONNX file, config.json or the labels do. */
   readonly digest: string;
   readonly config: ModelConfig;
@@ -68,8 +70,10 @@ export class ModelRepository {
         const modelPath = await resolveFile(root, `${name}/${version}/model.onnx`);
         const { size: modelBytes } = await stat(modelPath);
         const files = [modelPath, ...shared].map((path) => this.#digests.of(path));
-        const digest = (await Promise.all(files)).join('-');
-        return { name, version, modelPath, modelBytes, digest, config, labels };
+        const digests = await Promise.all(files);
+        const [modelDigest] = digests;
+        const content = { modelPath, modelBytes, modelDigest, digest: digests.join('-') };
+        return { name, version, ...content, config, labels };
       }),
     );
   }

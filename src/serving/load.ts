@@ -6,13 +6,18 @@ import {
   pictureShape,
 } from '../repository/model-config.js';
 import type { ModelDefinition } from '../repository/repository.js';
+import type { ModelFile } from '../runtime/model-file.js';
 import type { ModelSession } from '../runtime/session.js';
 import { detectionDecoder } from '../vision/detector.js';
 import { Servable, type ServableOptions } from './servable.js';
 import { openInstances } from './session-pool.js';
+import { allocate, elementCount } from './tensor-bytes.js';
 
-/** Opens the session of an ONNX file. */
-export type OpenSession = (modelPath: string) => Promise<ModelSession>;
+/** Runs what happens only once, so that no caller pays for it. */
+export type WarmUp = (session: Pick<ModelSession, 'run'>) => Promise<void>;
+
+/** Opens the session of an ONNX file. A session that is opened again, as in a worker that restarts, is warmed up there. */
+export type OpenSession = (file: ModelFile, warmUp: WarmUp) => Promise<ModelSession>;
 
 /**
  * Opens the session of a model, checks it against the config and warms it up.
@@ -41,17 +46,45 @@ async function openServable(
   const { name, version } = definition;
   let session: ModelSession | undefined;
   try {
-    const open = () => openSession(definition.modelPath);
+    const open = () => openWarm(definition, openSession);
     session = await openInstances(open, definition.config.instances);
-    checkSession(definition, session);
-    const servable = new Servable(definition, session, options);
-    await servable.warmUp();
-    return servable;
+    return new Servable(definition, session, options);
   } catch (thrown) {
     await session?.dispose();
     const { code, message } = LcqError.from(thrown);
     const text = `model '${name}' version ${version} cannot be loaded: ${message}`;
     throw new LcqError(code, text, { cause: thrown });
+  }
+}
+
+async function openWarm(
+  definition: ModelDefinition,
+  openSession: OpenSession,
+): Promise<ModelSession> {
+  const { modelPath: path, modelDigest: sha256 } = definition;
+  const warmUp: WarmUp = (session) => runZeros(definition.config, session);
+  const session = await openSession({ path, sha256 }, warmUp);
+  try {
+    checkSession(definition, session);
+    await warmUp(session);
+    return session;
+  } catch (error) {
+    await session.dispose();
+    throw error;
+  }
+}
+
+/** One row, and a full batch. */
+async function runZeros(
+  { input, maxBatchSize }: ModelDefinition['config'],
+  session: Pick<ModelSession, 'run'>,
+): Promise<void> {
+  // As checkSession has it.
+  const datatype = input.normalization === undefined ? 'UINT8' : 'FP32';
+  for (const rows of new Set([1, maxBatchSize])) {
+    const shape = [rows, ...pictureShape(input)];
+    const data = allocate(datatype, elementCount(shape));
+    await session.run({ [input.name]: { datatype, shape, data } });
   }
 }
 

@@ -13,7 +13,6 @@ import type { Caller } from './caller.js';
 import type { ModelContract } from './infer-request.js';
 import { ModelStatistics } from './statistics.js';
 import { mergeRequests, type NamedTensors, rowCount, splitReplies } from './tensor-batch.js';
-import { allocate, elementCount } from './tensor-bytes.js';
 
 export interface ServableOptions {
   readonly batching: Omit<BatchingPolicy, 'maxBatchSize'>;
@@ -156,13 +155,6 @@ export class Servable implements ModelContract {
     return answer;
   }
 
-  /** Runs zeros through the session, one row and a full batch, so that no caller pays for what happens only once. */
-  async warmUp(): Promise<void> {
-    for (const rows of new Set([1, this.maxBatchSize])) {
-      await this.#session.run({ [this.imageInput.name]: this.#zeros(rows) });
-    }
-  }
-
   /** Finishes what was accepted, then frees the session. */
   async close(): Promise<void> {
     await this.#batcher.drain();
@@ -180,12 +172,6 @@ export class Servable implements ModelContract {
       shape: [pictures.length, ...pictureShape(this.definition.config.input)],
       data: this.#pack(pictures.map(({ pixels }) => pixels)),
     };
-  }
-
-  #zeros(rows: number): Tensor {
-    const { datatype } = this.imageInput;
-    const shape = [rows, ...pictureShape(this.definition.config.input)];
-    return { datatype, shape, data: allocate(datatype, elementCount(shape)) };
   }
 
   async #runBatch(requests: readonly NamedTensors[]): Promise<NamedTensors[]> {

@@ -1,11 +1,12 @@
 import type { ErrorCode } from '../errors.js';
+import type { ModelFile } from '../runtime/model-file.js';
 import type { LcqLayer, Tensor, TensorSpec } from '../runtime/session.js';
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
 /** What the server asks of a worker. */
 export type Question =
-  | { readonly kind: 'open'; readonly session: number; readonly path: string }
+  | { readonly kind: 'open'; readonly session: number; readonly file: ModelFile }
   | { readonly kind: 'run'; readonly session: number; readonly feeds: Tensors }
   | { readonly kind: 'dispose'; readonly session: number };
 

@@ -1,8 +1,9 @@
 import { LcqError } from '../errors.js';
+import type { ModelFile } from '../runtime/model-file.js';
 import type { ModelSession } from '../runtime/session.js';
 import type { Answers, Question, Reply, Request } from './messages.js';
 
-type Open = (path: string) => Promise<ModelSession>;
+type Open = (file: ModelFile) => Promise<ModelSession>;
 
 /** Makes this process a worker: it opens and runs sessions for its server until the server goes away. */
 export function serveSessions(open: Open): void {
@@ -29,7 +30,7 @@ async function answer(
   open: Open,
 ): Promise<Answers[Question['kind']]> {
   if (question.kind === 'open') {
-    const session = await open(question.path);
+    const session = await open(question.file);
     sessions.set(question.session, session);
     const { inputs, outputs, layers = [] } = session;
     return { inputs, outputs, layers };

@@ -1,4 +1,5 @@
 import { LcqError } from '../errors.js';
+import type { ModelFile } from '../runtime/model-file.js';
 import type { Answers, Question } from './messages.js';
 import { type Ending, type WorkerCommand, WorkerProcess } from './worker-process.js';
 
@@ -26,21 +27,34 @@ export interface Restart {
   readonly sessions: number;
 }
 
+export type Run = (feeds: Answers['run']) => Promise<Answers['run']>;
+
+/** Runs what shall have run once before a session takes requests. */
+export type WarmUp = (session: { readonly run: Run }) => Promise<void>;
+
+/** A session that the worker should hold. */
+interface Held {
+  readonly file: ModelFile;
+  readonly warmUp: WarmUp;
+  /** In the process that runs now it is open, and warm; or why it is not. */
+  state: 'open' | LcqError;
+}
+
 /** A worker that has lived this long was not brought down by its start: the back-off begins anew. */
 const STABLE_MS = 10_000;
 
 /** Keeps one worker process alive, and the sessions it should hold open in it. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  /** Path of each session, by its number. */
-  readonly #paths = new Map<number, string>();
-  /** The sessions that are open in the process that runs now. */
-  readonly #open = new Set<number>();
+  readonly #held = new Map<number, Held>();
+  readonly #upListeners: (() => void)[] = [];
   #process: WorkerProcess | undefined;
+  #isUp = false;
   #lastSession = 0;
   #failures = 0;
   #closed = false;
-  #restart: NodeJS.Timeout | undefined;
+  /** Of the next restart, or of the next try to open again what could not be. */
+  #next: NodeJS.Timeout | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -48,96 +62,138 @@ export class Supervisor {
 
   /** Sessions that the worker holds, or will again. */
   get load(): number {
-    return this.#paths.size;
+    return this.#held.size;
   }
 
   get pid(): number | undefined {
     return this.#process?.pid;
   }
 
+  /** Whether the worker takes requests. */
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
   /** Starts the worker. Rejects with UNAVAILABLE when it does not come up the first time. */
-  async start(): Promise<void> {
+  async start(): Promise<WorkerProcess> {
     const worker = new WorkerProcess(this.#options.command);
     const bornAt = performance.now();
     this.#process = worker;
     void worker.ended.then((how) => this.#onEnd(worker, how, performance.now() - bornAt));
     await worker.start();
+    this.#isUp = true;
+    for (const listener of this.#upListeners.splice(0)) listener();
+    return worker;
   }
 
-  /** Opens a session and keeps it open over restarts. Rejects as the session's opening does. */
-  async open(path: string): Promise<Answers['open'] & { readonly session: number }> {
+  /** Opens a session and keeps it open over restarts, warm. Rejects as the session's opening does. */
+  async open(
+    file: ModelFile,
+    warmUp: WarmUp,
+  ): Promise<Answers['open'] & { readonly session: number }> {
+    if (!this.#isUp) await new Promise<void>((resolve) => this.#upListeners.push(resolve));
     this.#lastSession += 1;
     const session = this.#lastSession;
-    const specs = await this.#ask({ kind: 'open', session, path });
+    const specs = await this.#ask(this.#process, { kind: 'open', session, file });
     // Only now: a model that brings the worker down while it opens is not opened again.
-    this.#paths.set(session, path);
-    this.#open.add(session);
+    this.#held.set(session, { file, warmUp, state: 'open' });
     return { session, ...specs };
   }
 
-  /** Rejects as the run does, or with UNAVAILABLE while the worker is down. */
+  /** Rejects as the run does, or with UNAVAILABLE while the worker is down or the session cannot be opened again. */
   async run(session: number, feeds: Answers['run']): Promise<Answers['run']> {
-    if (!this.#open.has(session)) throw down();
-    const worker = this.#process;
+    const state = this.#held.get(session)?.state ?? closed();
+    if (state !== 'open') throw state;
+    return this.#run(this.#process, session, feeds);
+  }
+
+  /** Closes a session, now or for all lives to come. */
+  async dispose(session: number): Promise<void> {
+    const isOpen = this.#held.get(session)?.state === 'open';
+    this.#held.delete(session);
+    if (isOpen) await this.#forget(this.#process, session);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#next);
+    await this.#process?.close();
+  }
+
+  #ask<Kind extends Question['kind']>(
+    worker: WorkerProcess | undefined,
+    question: Question & { kind: Kind },
+  ): Promise<Answers[Kind]> {
+    return worker?.ask<Kind>(question) ?? Promise.reject(down());
+  }
+
+  async #run(worker: WorkerProcess | undefined, session: number, feeds: Answers['run']) {
     const hung = setTimeout(() => worker?.kill(), this.#options.runTimeoutMs);
     try {
-      return await this.#ask({ kind: 'run', session, feeds });
+      return await this.#ask(worker, { kind: 'run', session, feeds });
     } finally {
       clearTimeout(hung);
     }
   }
 
-  /** Closes a session, now or for all lives to come. */
-  async dispose(session: number): Promise<void> {
-    this.#paths.delete(session);
-    if (!this.#open.delete(session)) return;
-    // With the process its sessions are gone too.
-    await this.#ask({ kind: 'dispose', session }).catch(() => {});
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#restart);
-    await this.#process?.close();
-  }
-
-  #ask<Kind extends Question['kind']>(question: Question & { kind: Kind }): Promise<Answers[Kind]> {
-    return this.#process?.ask<Kind>(question) ?? Promise.reject(down());
+  /** With the process its sessions are gone too. */
+  async #forget(worker: WorkerProcess | undefined, session: number): Promise<void> {
+    await this.#ask(worker, { kind: 'dispose', session }).catch(() => {});
   }
 
   #onEnd({ pid }: WorkerProcess, how: Ending, livedMs: number): void {
-    this.#open.clear();
+    for (const held of this.#held.values()) held.state = down();
     this.#process = undefined;
+    this.#isUp = false;
+    clearTimeout(this.#next);
     if (this.#closed) return;
     this.#failures = livedMs > STABLE_MS ? 1 : this.#failures + 1;
     const { backOffMs: first, maxBackOffMs, onCrash } = this.#options;
     const backOffMs = Math.min(maxBackOffMs, first * 2 ** (this.#failures - 1));
     onCrash({ pid, how, backOffMs });
-    this.#restart = setTimeout(() => void this.#revive(), backOffMs);
+    this.#next = setTimeout(() => void this.#revive(), backOffMs);
   }
 
   async #revive(): Promise<void> {
+    let worker: WorkerProcess;
     try {
-      await this.start();
+      worker = await this.start();
     } catch {
       // Its end has been seen: the next try is under way.
       return;
     }
-    const paths = [...this.#paths];
-    for (const [session, path] of paths) await this.#reopen(session, path);
-    this.#options.onRestart({ pid: this.pid, sessions: this.#open.size });
+    await this.#reopen(worker);
+    if (worker !== this.#process) return;
+    const open = [...this.#held.values()].filter(({ state }) => state === 'open');
+    this.#options.onRestart({ pid: worker.pid, sessions: open.length });
   }
 
-  async #reopen(session: number, path: string): Promise<void> {
-    try {
-      await this.#ask({ kind: 'open', session, path });
-    } catch (thrown) {
-      this.#options.onReopenFailed(path, LcqError.from(thrown));
-      return;
+  /** Opens what is not open, and tries again later what cannot be: its file may come back. */
+  async #reopen(worker: WorkerProcess): Promise<void> {
+    let hasFailed = false;
+    for (const [session, held] of [...this.#held]) {
+      if (held.state === 'open') continue;
+      try {
+        await this.#ask(worker, { kind: 'open', session, file: held.file });
+        await held.warmUp({ run: (feeds) => this.#run(worker, session, feeds) });
+        if (this.#held.has(session)) held.state = 'open';
+        else await this.#forget(worker, session);
+      } catch (thrown) {
+        // The end of the worker is no news, and all are opened again in the next one.
+        if (worker !== this.#process) return;
+        hasFailed = true;
+        await this.#forget(worker, session);
+        const error = LcqError.from(thrown);
+        held.state = notReopened(error);
+        this.#options.onReopenFailed(held.file.path, error);
+      }
     }
-    if (this.#paths.has(session)) this.#open.add(session);
-    else await this.#ask({ kind: 'dispose', session }).catch(() => {});
+    if (!hasFailed || worker !== this.#process) return;
+    this.#next = setTimeout(() => void this.#reopen(worker), this.#options.maxBackOffMs);
   }
 }
 
 const down = () => new LcqError('UNAVAILABLE', 'the worker process of this model is restarting');
+const notReopened = ({ message }: LcqError) =>
+  new LcqError('UNAVAILABLE', `not open since its worker process restarted: ${message}`);
+const closed = () => new LcqError('UNAVAILABLE', 'the session is closed');

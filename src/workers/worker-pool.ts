@@ -1,5 +1,6 @@
+import type { ModelFile } from '../runtime/model-file.js';
 import type { ModelSession } from '../runtime/session.js';
-import { Supervisor, type SupervisorOptions } from './supervisor.js';
+import { Supervisor, type SupervisorOptions, type WarmUp } from './supervisor.js';
 
 /** Sessions in supervised processes: a crash in native code takes down one of them, never the server. */
 export class WorkerPool {
@@ -22,12 +23,19 @@ export class WorkerPool {
     this.#started.catch(() => {});
   }
 
-  /** Opens a model in the worker that holds the fewest. Rejects as the session's opening does. */
-  async open(path: string): Promise<ModelSession> {
+  /**
+   * Opens a model in the worker that holds the fewest of those that are up, or will be up. In a worker that restarts
+   * the session is opened again from the same content, and `warmUp` runs before it takes requests.
+   *
+   * Rejects as the session's opening does.
+   */
+  async open(file: ModelFile, warmUp: WarmUp): Promise<ModelSession> {
     if (this.#started === undefined) this.start();
     await this.#started;
-    const worker = this.#workers.reduce((least, each) => (each.load < least.load ? each : least));
-    const { session, inputs, outputs, layers } = await worker.open(path);
+    const up = this.#workers.filter(({ isUp }) => isUp);
+    const candidates = up.length > 0 ? up : this.#workers;
+    const worker = candidates.reduce((least, each) => (each.load < least.load ? each : least));
+    const { session, inputs, outputs, layers } = await worker.open(file, warmUp);
     return {
       inputs,
       outputs,

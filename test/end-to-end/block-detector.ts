@@ -134,7 +134,7 @@ export async function withDetectionServer(
   await writeModel(root, 'colours', COLOUR_CONFIG, labels, Buffer.from('of a fake session'));
   const config = configSchema.parse({ ...TEST_SETTINGS, modelRepository: root });
   const server = new ModelServer(config, {
-    openSession: async (path) =>
+    openSession: async ({ path }) =>
       path.includes('colours') ? colourSession() : createLcqSession(path),
     log: createLogger('silent'),
   });

@@ -1,14 +1,25 @@
 /**
- * The server as a process of its own, with the colour model whose every batch takes 300 ms: `node colour-server.js
- * REPOSITORY`. Says its ports on the first line of standard output.
+ * The server as a process of its own, with the colour model: `node colour-server.js REPOSITORY`. Says its ports on the
+ * first line of standard output. A parent with a channel to it decides when its batches end: it is sent `running` as
+ * each starts, once the model is warm, and has to send a message to let all go on.
  */
-import { setTimeout } from 'node:timers/promises';
+import { once } from 'node:events';
 import { loadConfig } from '../../src/config/load.js';
 import { serve } from '../../src/main.js';
 import { colourSession } from '../serving/colour-model.js';
 
+const WARM_UPS = 2;
+let runs = 0;
+
+async function waitForParent(): Promise<void> {
+  runs += 1;
+  if (runs <= WARM_UPS || process.send === undefined) return;
+  process.send('running');
+  await once(process, 'message');
+}
+
 const [modelRepository] = process.argv.slice(2);
 const flags = { host: '127.0.0.1', httpPort: 0, grpcPort: 0, metricsPort: 0, modelRepository };
 await serve(loadConfig({ environment: {}, flags: { ...flags, logLevel: 'warn' } }), {
-  openSession: async () => colourSession(() => setTimeout(300)),
+  openSession: async () => colourSession(waitForParent),
 });

@@ -6,6 +6,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -27,9 +28,10 @@ interface Child {
 /** Starts the server as a process and hands it over once it is ready. */
 async function withChild<T>(use: (child: Child) => Promise<T>): Promise<T> {
   return withColourRepository(async (root) => {
-    const child = spawn(process.execPath, [SERVER, root], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const stdio = ['ignore', 'pipe', 'inherit', 'ipc'] as const;
+    const child = spawn(process.execPath, [SERVER, root], { stdio: [...stdio] });
     try {
-      const [line] = await once(createInterface({ input: child.stdout }), 'line');
+      const [line] = await once(createInterface({ input: child.stdout as Readable }), 'line');
       const said =
         /REST on http:\/\/[^:]+:(\d+), gRPC on [^:]+:(\d+), metrics on http:\/\/[^:]+:(\d+)/.exec(
           line,
@@ -43,6 +45,19 @@ async function withChild<T>(use: (child: Child) => Promise<T>): Promise<T> {
   });
 }
 
+/** Resolves once that many requests are queued behind the batch that runs. */
+async function queued(count: number, { metrics }: Child['ports']): Promise<void> {
+  const line = new RegExp(`^lcq_queue_depth{.*} ${count}$`, 'm');
+  let text = '';
+  while (!line.test(text)) text = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
+}
+
+/** Resolves once connections are refused. */
+async function refusing(url: string): Promise<void> {
+  const isOpen = () => fetch(url).then(Boolean, () => false);
+  while (await isOpen()) await setTimeout(5);
+}
+
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`${signal}: what is in flight is answered, new connections are refused, the status is 0`, () =>
     withChild(async ({ process: child, ports }) => {
@@ -50,17 +65,17 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       const url = `http://127.0.0.1:${ports.http}`;
       const vision = new GrpcClient('lcq.v1.Vision', ports.grpc);
       const exited = once(child, 'exit');
-      // The first batch takes 300 ms, the others wait behind it.
-      const replies = [
-        rest(`${url}/v1/models/colours:classify`, image).then(({ json }) => json),
-        vision.call('Classify', { model: 'colours', image }),
-      ];
-      await setTimeout(100);
-      replies.push(rest(`${url}/v1/models/colours:classify`, image).then(({ json }) => json));
-      await setTimeout(50);
+      const running = once(child, 'message');
+      const classify = () =>
+        rest(`${url}/v1/models/colours:classify`, image).then(({ json }) => json);
+      const replies = [classify()];
+      await running;
+      replies.push(classify(), vision.call('Classify', { model: 'colours', image }));
+      await queued(2, ports);
       child.kill(signal);
-      await setTimeout(50);
-      await assert.rejects(fetch(`${url}/v2/health/live`));
+      await refusing(`${url}/v2/health/live`);
+      child.on('message', () => child.send('go on'));
+      child.send('go on');
       for (const reply of await Promise.all(replies)) {
         assert.equal(reply.predictions[0].label, 'blue');
       }

@@ -1,26 +1,30 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { configSchema } from '../../src/config/schema.js';
 import { ModelServer } from '../../src/main.js';
 import { createLogger } from '../../src/observability/logger.js';
 import { rest, TEST_SETTINGS } from './server-under-test.js';
-import { withUntrainedNetwork } from './untrained-network.js';
+import { untrainedNetwork, withUntrainedNetwork } from './untrained-network.js';
+
+/** Asks `net` over REST and returns the outputs as text, or the error. */
+async function askNet(http: number, value: number): Promise<string> {
+  const data = Array.from({ length: 768 }, (_, i) => (i * value) % 256);
+  const inputs = [{ name: 'image', datatype: 'UINT8', shape: [1, 16, 16, 3], data }];
+  const url = `http://127.0.0.1:${http}/v2/models/net/infer`;
+  const { status, json } = await rest(url, JSON.stringify({ inputs }));
+  if (status === 200) return JSON.stringify(json.outputs[0].data);
+  assert.deepEqual([status, json.code], [503, 'UNAVAILABLE'], json.error);
+  return json.error;
+}
 
 test('kill -9 of a worker under load: coded errors until it is back, and no wrong answer', () =>
   withUntrainedNetwork(async (modelRepository) => {
     const config = configSchema.parse({ ...TEST_SETTINGS, modelRepository, workers: 1 });
     const server = new ModelServer(config, { log: createLogger('silent') });
     const ports = await server.listen();
-    const url = `http://127.0.0.1:${ports.http}/v2/models/net/infer`;
-    const ask = async (value: number) => {
-      const data = Array.from({ length: 768 }, (_, i) => (i * value) % 256);
-      const inputs = [{ name: 'image', datatype: 'UINT8', shape: [1, 16, 16, 3], data }];
-      const { status, json } = await rest(url, JSON.stringify({ inputs }));
-      if (status === 200) return JSON.stringify(json.outputs[0].data);
-      assert.deepEqual([status, json.code], [503, 'UNAVAILABLE'], json.error);
-      return 'refused';
-    };
+    const ask = (value: number) => askNet(ports.http, value);
     try {
       await server.load();
       const expected = [await ask(0), await ask(1), await ask(2)];
@@ -34,9 +38,10 @@ test('kill -9 of a worker under load: coded errors until it is back, and no wron
         if (!killed) process.kill(pid, 'SIGKILL');
         killed = true;
         (await answers).forEach((answer, i) => {
-          if (answer === 'refused') refused += 1;
+          const isRefused = !answer.startsWith('[');
+          if (isRefused) refused += 1;
           else assert.equal(answer, expected[i]);
-          if (answer !== 'refused' && refused > 0) answered += 1;
+          if (!isRefused && refused > 0) answered += 1;
         });
         await setTimeout(10);
       }
@@ -48,4 +53,31 @@ test('kill -9 of a worker under load: coded errors until it is back, and no wron
       await server.close();
     }
     assert.deepEqual(server.workerPids, []);
+  }));
+
+test('a worker that restarts never serves another file under the version that was loaded', () =>
+  withUntrainedNetwork(async (modelRepository, modelPath) => {
+    const settings = { ...TEST_SETTINGS, modelRepository, workers: 2, modelControl: 'explicit' };
+    const config = configSchema.parse({ ...settings, loadModels: 'net' });
+    const server = new ModelServer(config, { log: createLogger('silent') });
+    const ports = await server.listen();
+    try {
+      await server.load();
+      const ask = () => askNet(ports.http, 1);
+      const before = await ask();
+      await writeFile(modelPath, untrainedNetwork(2));
+      for (const pid of server.workerPids) process.kill(pid, 'SIGKILL');
+      let answer = before;
+      while (!answer.includes('the model file has changed')) {
+        answer = await ask();
+        assert.ok(answer === before || !answer.startsWith('['), answer);
+        await setTimeout(5);
+      }
+      const load = `http://127.0.0.1:${ports.http}/v2/repository/models/net/load`;
+      assert.equal((await rest(load, '')).status, 200);
+      const after = await ask();
+      assert.ok(after.startsWith('[') && after !== before, after);
+    } finally {
+      await server.close();
+    }
   }));

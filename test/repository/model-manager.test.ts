@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { LcqError } from '../../src/errors.js';
+import { type ErrorCode, LcqError } from '../../src/errors.js';
 import { ModelManager } from '../../src/repository/model-manager.js';
 import { ModelRegistry } from '../../src/repository/registry.js';
 import { type ModelDefinition, ModelRepository } from '../../src/repository/repository.js';
@@ -29,6 +29,10 @@ class World {
   readonly failures: string[] = [];
   readonly manager: ModelManager<Opened>;
   readonly #root: string;
+  /** Openings that were tried. */
+  opens = 0;
+  /** What every opening fails with. */
+  failure: ErrorCode | undefined;
   /** What every opening waits for. */
   gate: Promise<void> = Promise.resolve();
 
@@ -70,6 +74,8 @@ class World {
 
   async #open({ version, modelPath }: ModelDefinition): Promise<Opened> {
     await this.gate;
+    this.opens += 1;
+    if (this.failure !== undefined) throw new LcqError(this.failure, 'not now');
     if ((await readFile(modelPath, 'utf8')) === 'bad') {
       throw new LcqError('UNSUPPORTED', `version ${version} is bad`);
     }
@@ -190,6 +196,26 @@ test('a load that fails keeps what answered, says why, and is not tried again un
     await world.manager.poll();
     assert.deepEqual(world.states(), ['a/1 UNAVAILABLE unloaded', 'a/2 READY']);
   }));
+
+test('a load that failed of what may pass is tried again; after crashes only a few times', async () => {
+  const tries: Partial<Record<ErrorCode, number>> = {
+    NOT_FOUND: 6,
+    RESOURCE_EXHAUSTED: 6,
+    UNAVAILABLE: 3,
+    INVALID_ARGUMENT: 1,
+  };
+  for (const [code, expected] of Object.entries(tries)) {
+    await withWorld(async (world) => {
+      world.failure = code as ErrorCode;
+      await world.write('a', '1', 'one');
+      for (let i = 0; i < 6; i++) await world.manager.poll();
+      assert.equal(world.opens, expected, code);
+      world.failure = undefined;
+      await world.manager.load('a');
+      assert.deepEqual(world.states(), ['a/1 READY']);
+    });
+  }
+});
 
 test('a folder that cannot be read is a fault of its model alone', () =>
   withWorld(async (world) => {

@@ -5,7 +5,7 @@ import { createLogger } from '../../src/observability/logger.js';
 import { Metrics } from '../../src/observability/metrics.js';
 import { modelConfigSchema } from '../../src/repository/model-config.js';
 import type { ModelSession } from '../../src/runtime/session.js';
-import { checkSession, loadServable } from '../../src/serving/load.js';
+import { checkSession, loadServable, type OpenSession } from '../../src/serving/load.js';
 import { COLOUR_CONFIG, colourSession } from './colour-model.js';
 
 const definition = (config: object = COLOUR_CONFIG, labels = ['red', 'green', 'blue']) => ({
@@ -13,6 +13,7 @@ const definition = (config: object = COLOUR_CONFIG, labels = ['red', 'green', 'b
   version: '3',
   modelPath: 'colours/3/model.onnx',
   modelBytes: 1,
+  modelDigest: 'model digest',
   digest: 'digest',
   config: modelConfigSchema.parse(config),
   labels,
@@ -27,13 +28,21 @@ const options = () => ({
 
 test('a model is warmed up with one row and a full batch', async () => {
   const session = colourSession();
-  const open = async (path: string) => {
-    assert.equal(path, 'colours/3/model.onnx');
+  const open: OpenSession = async (file) => {
+    assert.deepEqual(file, { path: 'colours/3/model.onnx', sha256: 'model digest' });
     return session;
   };
   const servable = await loadServable(definition(), open, options());
   assert.deepEqual(session.batches, [1, 8]);
   assert.equal(servable.name, 'colours');
+});
+
+test('each instance is warmed up', async () => {
+  const sessions = [colourSession(), colourSession()];
+  const waiting = [...sessions];
+  const open = async () => waiting.shift() ?? assert.fail('a third one');
+  await loadServable(definition({ ...COLOUR_CONFIG, instances: 2 }), open, options());
+  for (const { batches } of sessions) assert.deepEqual(batches, [1, 8]);
 });
 
 test('a load that fails names the model and frees its session', async () => {

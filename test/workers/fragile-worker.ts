@@ -1,4 +1,6 @@
 /** A worker whose sessions negate bytes, until they are told to fail. */
+import { existsSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { LcqError } from '../../src/errors.js';
 import { serveSessions } from '../../src/workers/serve-sessions.js';
@@ -13,8 +15,9 @@ export const SLOW = 251;
 const dieInNativeCode = () => process.kill(process.pid, 'SIGSEGV');
 
 if (process.argv[2] === 'serve') {
-  serveSessions(async (path) => {
+  serveSessions(async ({ path }) => {
     if (path === 'deadly') dieInNativeCode();
+    if (isAbsolute(path) && !existsSync(path)) throw new LcqError('NOT_FOUND', 'no such file');
     if (path === 'broken') throw new LcqError('UNSUPPORTED', 'node n: no such op');
     const spec = { name: 'x', datatype: 'UINT8', shape: [-1] } as const;
     return {

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { LcqError } from '../../src/errors.js';
 import type { ModelSession } from '../../src/runtime/session.js';
-import type { Crash, Restart } from '../../src/workers/supervisor.js';
+import type { Crash, Restart, WarmUp } from '../../src/workers/supervisor.js';
 import { WorkerPool } from '../../src/workers/worker-pool.js';
 import { CRASH, HANG, SLOW, THROW_CODED, THROW_DEFECT } from './fragile-worker.js';
 
@@ -15,6 +18,7 @@ interface Watched {
   readonly pool: WorkerPool;
   readonly crashes: Crash[];
   readonly restarts: Restart[];
+  readonly reopenFailures: string[];
   /** Resolves at the next restart. */
   restarted(): Promise<unknown>;
 }
@@ -26,6 +30,7 @@ async function withPool(
 ): Promise<void> {
   const crashes: Crash[] = [];
   const restarts: Restart[] = [];
+  const reopenFailures: string[] = [];
   const events = new EventTarget();
   const pool = new WorkerPool(count, {
     command: { module, args: ['serve'], env: {} },
@@ -37,17 +42,24 @@ async function withPool(
       restarts.push(restart);
       events.dispatchEvent(new Event('restart'));
     },
-    onReopenFailed: (path, error) => assert.fail(`${path}: ${error.message}`),
+    onReopenFailed: (path, { message }) => reopenFailures.push(`${path}: ${message}`),
   });
   try {
-    await use({ pool, crashes, restarts, restarted: () => once(events, 'restart') });
+    const restarted = () => once(events, 'restart');
+    await use({ pool, crashes, restarts, reopenFailures, restarted });
   } finally {
     await pool.close();
   }
   assert.deepEqual(pool.pids, []);
 }
 
-async function run(session: ModelSession, bytes: readonly number[]): Promise<number[]> {
+const open = (pool: WorkerPool, path: string, warmUp: WarmUp = async () => {}) =>
+  pool.open({ path, sha256: 'any' }, warmUp);
+
+async function run(
+  session: Pick<ModelSession, 'run'>,
+  bytes: readonly number[],
+): Promise<number[]> {
   const x = { datatype: 'UINT8', shape: [bytes.length], data: Uint8Array.from(bytes) } as const;
   const { y } = await session.run({ x });
   assert.deepEqual([y.datatype, y.shape], ['UINT8', [bytes.length]]);
@@ -58,7 +70,7 @@ const unavailable = (error: unknown) => error instanceof LcqError && error.code 
 
 test('a session in a worker is like one in the process', () =>
   withPool(1, async ({ pool }) => {
-    const session = await pool.open('model');
+    const session = await open(pool, 'model');
     assert.deepEqual(session.inputs, [{ name: 'x', datatype: 'UINT8', shape: [-1] }]);
     assert.deepEqual(session.outputs, [{ name: 'y', datatype: 'UINT8', shape: [-1] }]);
     assert.deepEqual(await run(session, [0, 1, 2]), [255, 254, 253]);
@@ -74,7 +86,7 @@ test('a session in a worker is like one in the process', () =>
 
 test('64-bit integers pass', () =>
   withPool(1, async ({ pool }) => {
-    const session = await pool.open('echo');
+    const session = await open(pool, 'echo');
     const data = BigInt64Array.of(2n ** 62n, -1n);
     const { y } = await session.run({ x: { datatype: 'INT64', shape: [2], data } });
     assert.deepEqual(y.data, data);
@@ -82,7 +94,7 @@ test('64-bit integers pass', () =>
 
 test('runs overlap, and each gets its own answer', () =>
   withPool(1, async ({ pool }) => {
-    const session = await pool.open('model');
+    const session = await open(pool, 'model');
     const runs = Array.from({ length: 50 }, (_, i) => run(session, [i % 5 === 0 ? SLOW : i, i]));
     (await Promise.all(runs)).forEach((answer, i) => {
       assert.deepEqual(answer, [255 - (i % 5 === 0 ? SLOW : i), 255 - i]);
@@ -91,7 +103,7 @@ test('runs overlap, and each gets its own answer', () =>
 
 test('errors keep their code and message; what is not ours stays inside', () =>
   withPool(1, async ({ pool, crashes }) => {
-    const session = await pool.open('model');
+    const session = await open(pool, 'model');
     await assert.rejects(run(session, [THROW_CODED]), {
       code: 'INVALID_ARGUMENT',
       message: 'not this one',
@@ -101,13 +113,13 @@ test('errors keep their code and message; what is not ours stays inside', () =>
       assert.match((error.cause as Error).message, /RangeError: out of bounds/);
       return true;
     });
-    await assert.rejects(pool.open('broken'), { code: 'UNSUPPORTED' });
+    await assert.rejects(open(pool, 'broken'), { code: 'UNSUPPORTED' });
     assert.deepEqual(crashes, []);
   }));
 
 test('a crash costs what was in flight in that worker; it comes back with its sessions', () =>
   withPool(2, async ({ pool, crashes, restarts, restarted }) => {
-    const [one, two] = [await pool.open('one'), await pool.open('two')];
+    const [one, two] = [await open(pool, 'one'), await open(pool, 'two')];
     assert.equal(new Set(pool.pids).size, 2);
     const [pid] = pool.pids;
     const inFlight = assert.rejects(run(one, [SLOW]), unavailable);
@@ -126,7 +138,7 @@ test('a crash costs what was in flight in that worker; it comes back with its se
 
 test('killed from outside, it comes back as well', () =>
   withPool(1, async ({ pool, crashes, restarted }) => {
-    const session = await pool.open('model');
+    const session = await open(pool, 'model');
     const back = restarted();
     process.kill(pool.pids[0], 'SIGKILL');
     await back;
@@ -134,9 +146,63 @@ test('killed from outside, it comes back as well', () =>
     assert.deepEqual(await run(session, [9]), [246]);
   }));
 
+test('a session that comes back is warmed up before it takes requests', () =>
+  withPool(1, async ({ pool, restarted }) => {
+    let warmUps = 0;
+    let refused: Promise<void> | undefined;
+    const session: ModelSession = await open(pool, 'model', async (warming) => {
+      assert.deepEqual(await run(warming, [1]), [254]);
+      refused = assert.rejects(run(session, [1]), /is restarting/);
+      warmUps += 1;
+    });
+    assert.deepEqual([await run(session, [1]), warmUps], [[254], 0]);
+    const back = restarted();
+    process.kill(pool.pids[0], 'SIGKILL');
+    await back;
+    await refused;
+    assert.deepEqual([await run(session, [1]), warmUps], [[254], 1]);
+  }));
+
+test('a session that cannot be opened again says why, and comes back with its file', () =>
+  withPool(1, async ({ pool, reopenFailures, restarted }) => {
+    const folder = await mkdtemp(join(tmpdir(), 'lcq-worker-'));
+    const path = join(folder, 'model');
+    try {
+      await writeFile(path, '');
+      const [session, other] = [await open(pool, path), await open(pool, 'model')];
+      await rm(path);
+      const back = restarted();
+      process.kill(pool.pids[0], 'SIGKILL');
+      await back;
+      assert.deepEqual(await run(other, [1]), [254]);
+      await assert.rejects(run(session, [1]), {
+        code: 'UNAVAILABLE',
+        message: 'not open since its worker process restarted: no such file',
+      });
+      assert.equal(reopenFailures[0], `${path}: no such file`);
+      await writeFile(path, '');
+      const answer = () => run(session, [1]).catch(() => undefined);
+      while ((await answer()) === undefined) await setTimeout(5);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }));
+
+test('a model that is opened while its worker is down waits for the next one', () =>
+  withPool(1, async ({ pool, restarted }) => {
+    await open(pool, 'one');
+    const [pid] = pool.pids;
+    const back = restarted();
+    process.kill(pid, 'SIGKILL');
+    while (pool.pids.includes(pid)) await setTimeout(1);
+    const session = await open(pool, 'two');
+    assert.deepEqual(await run(session, [1]), [254]);
+    await back;
+  }));
+
 test('restarts back off while a worker keeps crashing', () =>
   withPool(1, async ({ pool, crashes, restarted }) => {
-    const session = await pool.open('model');
+    const session = await open(pool, 'model');
     for (let i = 0; i < 4; i++) {
       const back = restarted();
       await assert.rejects(run(session, [CRASH]), unavailable);
@@ -151,10 +217,10 @@ test('restarts back off while a worker keeps crashing', () =>
 test('a model that crashes its worker while it opens is not opened again', () =>
   withPool(1, async ({ pool, restarts, restarted }) => {
     const back = restarted();
-    await assert.rejects(pool.open('deadly'), unavailable);
+    await assert.rejects(open(pool, 'deadly'), unavailable);
     await back;
     assert.equal(restarts[0].sessions, 0);
-    const session = await pool.open('model');
+    const session = await open(pool, 'model');
     assert.deepEqual(await run(session, [1]), [254]);
   }));
 
@@ -162,7 +228,7 @@ test('a run that hangs is ended with its worker', () =>
   withPool(
     1,
     async ({ pool, crashes, restarted }) => {
-      const session = await pool.open('model');
+      const session = await open(pool, 'model');
       const back = restarted();
       await assert.rejects(run(session, [HANG]), unavailable);
       assert.equal(crashes[0].how, 'SIGKILL');
@@ -174,7 +240,7 @@ test('a run that hangs is ended with its worker', () =>
 
 test('a signal to the process group does not end a worker, closing does', () =>
   withPool(1, async ({ pool, crashes }) => {
-    const session = await pool.open('model');
+    const session = await open(pool, 'model');
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.kill(pool.pids[0], signal);
     await setTimeout(50);
     assert.deepEqual(await run(session, [1]), [254]);

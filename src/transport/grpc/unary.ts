@@ -79,19 +79,16 @@ function timingMetadata(timing: RequestTiming): Metadata | undefined {
 /** What all kinds of calls have. */
 interface CancellableCall {
   readonly cancelled: boolean;
-  getDeadline(): Date | number;
   on(event: 'cancelled', listener: () => void): unknown;
 }
 
 /** Why calls are aborted. Every call ends as cancelled, also when it was answered: an error for each would cost its stack. */
 const GONE = new LcqError('CANCELLED', 'the caller is gone');
 
-/** The caller of an RPC: gone when the call is cancelled, and its deadline on the monotonic clock. */
+/** The caller of an RPC: gone when it cancels the call, or when its deadline passes, which ends the call too. */
 export function callerOf(call: CancellableCall): Caller {
   const controller = new AbortController();
   call.on('cancelled', () => controller.abort(GONE));
   if (call.cancelled) controller.abort(GONE);
-  // A Date or milliseconds of the wall clock; Infinity without a deadline.
-  const remaining = Number(call.getDeadline()) - Date.now();
-  return { signal: controller.signal, deadline: performance.now() + remaining };
+  return { signal: controller.signal };
 }
