@@ -11,11 +11,17 @@ export interface ModelFile {
 }
 
 /**
+ * Threads that wait for work sleep. ONNX Runtime lets them spin, which takes the cores from the other sessions of a
+ * worker and from the server.
+ */
+const SLEEPING_THREADS = { 'session.intra_op.allow_spinning': '0' };
+
+/**
  * Opens a model from the very bytes that its digest is of. Rejects as `createLcqSession` does, and with NOT_FOUND if
  * the file cannot be read or holds something else by now.
  */
 export async function openModelFile(file: ModelFile, intraOpThreads: number): Promise<LcqSession> {
-  return createLcqSession(await readBytes(file), { intraOpThreads });
+  return createLcqSession(await readBytes(file), { intraOpThreads, config: SLEEPING_THREADS });
 }
 
 async function readBytes({ path, sha256 }: ModelFile): Promise<Uint8Array> {
