@@ -4,7 +4,7 @@ import { LcqError } from '../errors.js';
 import { decodePicture } from '../image/decode.js';
 import { pixelPacker } from '../image/normalize.js';
 import type { Activations } from '../quantization/post-training/network-runner.js';
-import type { ClassificationConfig } from '../repository/model-config.js';
+import { type ClassificationConfig, pictureShape } from '../repository/model-config.js';
 import { Random } from '../training/random.js';
 
 const IMAGE_FILE = /\.(jpe?g|png|webp)$/i;
@@ -30,7 +30,7 @@ export async function readCalibrationImages(
   }
   const order = new Random(seed).permutation(files.length).subarray(0, count);
   const pack = pixelPacker(input);
-  const shape = [3, input.height, input.width];
+  const shape = pictureShape(input);
   const size = 3 * input.height * input.width;
   const data = new Float32Array(count * size);
   for (const [i, index] of order.entries()) {
@@ -38,7 +38,7 @@ export async function readCalibrationImages(
     const picture = await decodePicture(await readFile(path), input, LIMITS).catch((cause) => {
       throw new LcqError('INVALID_ARGUMENT', `image '${path}': ${cause.message}`, { cause });
     });
-    data.set(pack([picture.pixels]) as Float32Array, i * size);
+    data.set(pack([picture.pixels]), i * size);
   }
   return { shape, count, data };
 }

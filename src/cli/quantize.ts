@@ -10,6 +10,7 @@ import { decodeModel } from '../onnx/serde.js';
 import { exportModel } from '../quantization/export.js';
 import { DEFAULT_INTERVALS } from '../quantization/insert.js';
 import { rangedValues } from '../quantization/layer-ending.js';
+import { equalizeDepthwiseInputs } from '../quantization/post-training/equalize.js';
 import type { Activations } from '../quantization/post-training/network-runner.js';
 import { observeValues } from '../quantization/post-training/observe.js';
 import {
@@ -20,6 +21,7 @@ import {
   type PostTrainingSettings,
   reconstructNetwork,
 } from '../quantization/post-training/quantize-network.js';
+import { solveLayers } from '../quantization/post-training/solve-layers.js';
 import {
   type ReconstructionState,
   readState,
@@ -27,13 +29,13 @@ import {
   writeState,
 } from '../quantization/post-training/state-file.js';
 import { publishFiles } from '../quantization/publish.js';
-import { type ClassificationConfig, modelConfigSchema } from '../repository/model-config.js';
 import { readCalibrationImages } from './calibration-images.js';
+import { classifierConfig, type Preprocessing } from './classifier-config.js';
 import { createProgress } from './progress.js';
 
 const BATCH = 16;
 
-interface Options {
+interface Options extends Preprocessing {
   data: string;
   out: string;
   bits: string;
@@ -46,14 +48,11 @@ interface Options {
   companderRate: number;
   companding: boolean;
   perChannel: boolean;
+  solve: boolean;
   seed: number;
   threads: number;
   resume: boolean;
   labels?: string;
-  mean: number[];
-  std: number[];
-  scale: number;
-  resize: 'cover' | 'stretch';
   baseline?: string;
 }
 
@@ -65,7 +64,7 @@ const three = (text: string): number[] => {
 
 export const command = new Command('quantize')
   .description('quantize a full-precision ONNX classifier with images alone, no labels')
-  .argument('<model>', 'an .onnx file that takes float32 [N,3,H,W]')
+  .argument('<model>', 'an .onnx file that takes float32 [N,3,H,W] or uint8 [N,H,W,3]')
   .requiredOption(
     '--data <dir>',
     'folder of images like those the model will see, never test files',
@@ -73,7 +72,12 @@ export const command = new Command('quantize')
   .requiredOption('--out <dir>', 'model folder to write, REPOSITORY/NAME')
   .option('--bits <wXaY>', 'bits of weights (2, 3, 4, 8) and activations (2, 3, 4, 8)', 'w4a4')
   .option('--images <n>', 'images to calibrate and reconstruct with', Number, 512)
-  .option('--steps <n>', 'reconstruction steps a block; 0 only fits clips', Number, 1000)
+  .option(
+    '--steps <n>',
+    'reconstruction steps a block; 0: clips are fitted and weights solved for',
+    Number,
+    1000,
+  )
   .option('--batch <n>', 'images a step', Number, BATCH)
   .option('--drop <p>', 'probability that an activation is left as it is in a step', Number, 0.5)
   .option('--rate <r>', 'rate of weights and biases, in quantization steps', Number, 6e-3)
@@ -81,11 +85,12 @@ export const command = new Command('quantize')
   .option('--compander-rate <r>', 'rate of the companders', Number, 5e-3)
   .option('--no-companding', 'leave all quantizers uniform')
   .option('--no-per-channel', 'one weight clip a layer instead of one an output channel')
+  .option('--no-solve', 'leave the weights as they are before reconstruction')
   .option('--seed <n>', 'seed of the choice of images and of every step', Number, 1)
   .option('--threads <n>', 'threads of the runtime', Number, availableParallelism())
   .option('--resume', 'go on after the last finished block', false)
   .option('--labels <file>', 'class names, one a line')
-  .option('--mean <r,g,b>', 'subtracted from (pixel * scale)', three, [0, 0, 0])
+  .option('--mean <r,g,b>', 'of a float32 input: subtracted from (pixel * scale)', three, [0, 0, 0])
   .option('--std <r,g,b>', 'divides what is left', three, [1, 1, 1])
   .option('--scale <s>', 'multiplies pixels 0..255', Number, 1 / 255)
   .addOption(
@@ -102,17 +107,22 @@ async function run(path: string, options: Options): Promise<void> {
     throw new LcqError('NOT_FOUND', `model '${path}' cannot be read`, { cause });
   });
   const model = decodeModel(bytes);
-  const config = configOf(model, options);
+  const config = classifierConfig(model, options);
   const labels = options.labels ? await readLabels(options.labels) : await foldersOf(options.data);
-  const graph = canonicalGraph(model);
   const { images: count, seed, data } = options;
   const images = await readCalibrationImages(data, count, seed, config);
+  const graph = await equalizeDepthwiseInputs(
+    canonicalGraph(model),
+    images,
+    settings.reconstruction,
+  );
   await mkdir(options.out, { recursive: true });
   const statePath = join(options.out, 'reconstruction.onnx');
   const fingerprint = fingerprintOf(bytes, settings, options);
   const start: ReconstructionState = options.resume
     ? await readState(statePath, fingerprint)
-    : { network: await fitted(graph, images, settings), blocks: [] };
+    : { network: await fitted(graph, images, settings, options.solve), blocks: [] };
+  await writeState(statePath, start, fingerprint);
   printLayers(start.network.layers);
   const quantized = await reconstruct(graph, start, images, settings, statePath, fingerprint);
   const ranges = await observeRanges(quantized, images, settings);
@@ -153,45 +163,17 @@ function settingsOf(options: Options): PostTrainingSettings {
   };
 }
 
-function configOf({ graph }: Model, options: Options): ClassificationConfig {
-  const [input, ...others] = graph.inputs;
-  const shape = input?.type.shape ?? [];
-  const [, channels, height, width] = shape;
-  if (
-    others.length > 0 ||
-    input?.type.dtype !== 'float32' ||
-    shape.length !== 4 ||
-    channels !== 3
-  ) {
-    throw new LcqError('UNSUPPORTED', 'the model must have one input, float32 [N,3,H,W]');
-  }
-  if (graph.outputs.length !== 1 || graph.outputs[0].type.shape.length !== 2) {
-    throw new LcqError('UNSUPPORTED', 'the model must have one output, [N,classes]');
-  }
-  const { scale, mean, std, resize } = options;
-  return modelConfigSchema.parse({
-    task: 'classification',
-    input: {
-      name: input.name,
-      layout: 'NCHW',
-      height,
-      width,
-      resize,
-      normalization: { scale, mean, std },
-    },
-    output: { name: graph.outputs[0].name, activation: 'softmax' },
-  }) as ClassificationConfig;
-}
-
 /** Everything that the outcome depends on, but for the images' bytes. */
 function fingerprintOf(
   model: Uint8Array,
   { reconstruction: { threads: _, ...reconstruction }, ...settings }: PostTrainingSettings,
-  { data, images, mean, std, scale, resize }: Options,
+  { data, images, solve, mean, std, scale, resize }: Options,
 ): string {
   return createHash('sha256')
     .update(model)
-    .update(JSON.stringify({ settings, reconstruction, data, images, mean, std, scale, resize }))
+    .update(
+      JSON.stringify({ settings, reconstruction, solve, data, images, mean, std, scale, resize }),
+    )
     .digest('hex');
 }
 
@@ -213,6 +195,7 @@ async function fitted(
   graph: Graph,
   images: Activations,
   settings: PostTrainingSettings,
+  solve: boolean,
 ): Promise<FittedNetwork> {
   let progress: ReturnType<typeof createProgress> | undefined;
   const network = await fitNetwork(graph, images, settings, (done, total) => {
@@ -220,7 +203,15 @@ async function fitted(
     progress.update(done, 'clips and companders');
   });
   progress?.stop();
-  return network;
+  if (!solve) return network;
+  const { blocks, layers, graph: start } = network;
+  progress = createProgress('solve for weights', layers.length);
+  let done = 0;
+  const solved = await solveLayers(graph, start, blocks, images, settings.reconstruction, (name) =>
+    progress?.update(++done, name),
+  );
+  progress.stop();
+  return { ...network, graph: solved };
 }
 
 async function reconstruct(

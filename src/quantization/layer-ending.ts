@@ -1,3 +1,4 @@
+import { intAttribute } from '../onnx/attributes.js';
 import { elementsOf } from '../onnx/elements.js';
 import type { Graph, Node } from '../onnx/graph.js';
 import { type Residual, residualOf } from './residual-stream.js';
@@ -20,7 +21,7 @@ export interface LayerEnding {
   readonly value: string;
   /** The quantizer of `value`. */
   readonly quantize: Node | undefined;
-  /** Whether `value` is needed beside its codes. */
+  /** Whether there is a stream of `value`: it is needed beside its codes, or these have many thresholds. */
   readonly streams: boolean;
   /** All nodes behind the convolution that the operator replaces. */
   readonly nodes: readonly Node[];
@@ -72,10 +73,18 @@ function endingOf(topology: Topology, conv: Node, streams: ReadonlySet<string>):
     affine,
     value,
     quantize,
-    streams: !!residual || readers.length !== 1 || !quantize || topology.isOutput(value),
+    streams:
+      !!residual ||
+      readers.length !== 1 ||
+      !quantize ||
+      isFine(quantize) ||
+      topology.isOutput(value),
     nodes,
   };
 }
+
+/** 255 thresholds for each output channel weigh more than the weights do; those of a stream serve all channels. */
+const isFine = (quantize: Node) => intAttribute(quantize, 'bits') > 4;
 
 const isAdd = (node: Node) => node.opType === 'Add';
 

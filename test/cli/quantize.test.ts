@@ -7,17 +7,23 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { decodeModel, encodeModel } from '../../src/onnx/serde.js';
-import { SIZE, smallNetwork } from '../quantization/post-training/small-network.js';
+import {
+  SIZE,
+  smallNetwork,
+  smallNetworkOfBytes,
+} from '../quantization/post-training/small-network.js';
 
 const program = fileURLToPath(new URL('../../src/cli/lcq.js', import.meta.url));
 let folder: string;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lcq-quantize-'));
-  const graph = smallNetwork(1);
   const opsets = { '': 13 };
-  const model = { irVersion: 8, producer: 'test', opsets, graph, functions: [], metadata: {} };
-  await writeFile(join(folder, 'model.onnx'), encodeModel(model));
+  const networks = { model: smallNetwork(1), bytes: smallNetworkOfBytes(1) };
+  for (const [name, graph] of Object.entries(networks)) {
+    const model = { irVersion: 8, producer: 'test', opsets, graph, functions: [], metadata: {} };
+    await writeFile(join(folder, `${name}.onnx`), encodeModel(model));
+  }
   for (const label of ['a', 'b']) {
     await mkdir(join(folder, 'images', label), { recursive: true });
     for (let i = 0; i < 4; i++) {
@@ -32,7 +38,11 @@ before(async () => {
 after(() => rm(folder, { recursive: true }));
 
 function quantize(...flags: string[]) {
-  const paths = [join(folder, 'model.onnx'), '--data', join(folder, 'images')];
+  return quantizeModel('model', ...flags);
+}
+
+function quantizeModel(name: string, ...flags: string[]) {
+  const paths = [join(folder, `${name}.onnx`), '--data', join(folder, 'images')];
   const args = [program, 'quantize', ...paths, '--out', join(folder, 'net'), '--threads', '1'];
   return spawnSync(process.execPath, [...args, ...flags], { encoding: 'utf8' });
 }
@@ -50,6 +60,20 @@ test('writes a servable model with its preprocessing and classes, and leaves no 
   const { graph } = decodeModel(await read('1/model.onnx'));
   assert.ok(graph.nodes.every(({ domain }) => domain === 'lcq'));
   await assert.rejects(access(join(folder, 'net', 'reconstruction.onnx')));
+});
+
+test('takes a network of bytes, whose pixels stay as they are', async () => {
+  const flags = ['--bits', 'w8a8', '--images', '8', '--batch', '4', '--steps', '0'];
+  const result = quantizeModel('bytes', ...flags);
+  assert.equal(result.status, 0, result.stderr);
+  const read = (name: string) => readFile(join(folder, 'net', name));
+  const { input } = JSON.parse(String(await read('config.json')));
+  assert.equal(input.layout, 'NHWC');
+  assert.equal(input.normalization, undefined);
+  const { graph } = decodeModel(await read('1/model.onnx'));
+  assert.ok(graph.nodes.every(({ domain }) => domain === 'lcq'));
+  assert.deepEqual(graph.nodes[0].inputs[0], 'pixels');
+  assert.deepEqual(graph.nodes[0].attributes.input_zero_point, { int: 128 });
 });
 
 test('says what it cannot do', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { access, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import * as ort from 'onnxruntime-node';
@@ -26,43 +26,47 @@ function pictures(): Uint8Array {
   });
 }
 
-describe('the embedded 2-bit ResNet-20', () => {
-  const folder = join(MODELS, 'resnet20-cifar10-w2a2');
-  const path = join(folder, '1', 'model.onnx');
-  const image = { datatype: 'UINT8' as const, shape: SHAPE, data: pictures() };
-  let bytes: Buffer;
-  let reference: Float32Array;
-  before(async () => {
-    bytes = await readFile(path);
-    const feeds = { image: { shape: SHAPE, data: image.data } };
-    reference = interpret(decodeModel(bytes), feeds).logits.data as Float32Array;
-  });
+for (const bits of [2, 8]) embeddedModel(bits);
 
-  test('has a card, and at most 2.1 bits a weight between its 8-bit ends', async () => {
-    await access(join(dirname(dirname(path)), 'README.md'));
-    const model = decodeModel(bytes);
-    verifyModel(model);
-    const { layers } = summarize(model);
-    const inner = layers.slice(1, -1);
-    assert.equal(inner.length, 18);
-    for (const { name, bits, bitsPerWeight } of inner) {
-      assert.equal(bits, 2, name);
-      assert.ok(bitsPerWeight <= 2.1, name);
+function embeddedModel(expected: number): void {
+  describe(`the embedded ${expected}-bit ResNet-20`, () => {
+    const folder = join(MODELS, `resnet20-cifar10-w${expected}a${expected}`);
+    const path = join(folder, '1', 'model.onnx');
+    const image = { datatype: 'UINT8' as const, shape: SHAPE, data: pictures() };
+    let bytes: Buffer;
+    let reference: Float32Array;
+    before(async () => {
+      bytes = await readFile(path);
+      const feeds = { image: { shape: SHAPE, data: image.data } };
+      reference = interpret(decodeModel(bytes), feeds).logits.data as Float32Array;
+    });
+
+    test(`has a card, and at most ${expected}.1 bits a weight between its 8-bit ends`, async () => {
+      await access(join(folder, 'README.md'));
+      const model = decodeModel(bytes);
+      verifyModel(model);
+      const { layers } = summarize(model);
+      const inner = layers.slice(1, -1);
+      assert.equal(inner.length, 18);
+      for (const { name, bits, bitsPerWeight } of inner) {
+        assert.equal(bits, expected, name);
+        assert.ok(bitsPerWeight <= expected + 0.1, name);
+      }
+    });
+
+    test('gives on the stock runtime what the reference gives', async () => {
+      const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
+      const { logits } = await session.run({ image: new ort.Tensor('uint8', image.data, SHAPE) });
+      assert.deepEqual(logits.data, reference);
+      await session.release();
+    });
+
+    for (const { name } of listKernels().filter(({ available }) => available)) {
+      test(`gives on ${name} kernels what the reference gives`, async () => {
+        const session = await createLcqSession(path, { kernels: name, intraOpThreads: 2 });
+        assert.deepEqual((await session.run({ image })).logits.data, reference);
+        await session.dispose();
+      });
     }
   });
-
-  test('gives on the stock runtime what the reference gives', async () => {
-    const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
-    const { logits } = await session.run({ image: new ort.Tensor('uint8', image.data, SHAPE) });
-    assert.deepEqual(logits.data, reference);
-    await session.release();
-  });
-
-  for (const { name } of listKernels().filter(({ available }) => available)) {
-    test(`gives on ${name} kernels what the reference gives`, async () => {
-      const session = await createLcqSession(path, { kernels: name, intraOpThreads: 2 });
-      assert.deepEqual((await session.run({ image })).logits.data, reference);
-      await session.dispose();
-    });
-  }
-});
+}

@@ -27,10 +27,13 @@ export function planQuantization(
   const set = new Set(candidates);
   const layers = new Map<Node, { weightBits: WeightBits }>();
   const activations = new Map<string, ActivationBits>();
+  const bytes = graph.inputs[0].type.dtype === 'uint8';
   for (const node of candidates) {
-    const border = !reaches(topology, node, set, 'back') || !reaches(topology, node, set, 'on');
+    const first = !reaches(topology, node, set, 'back');
+    const border = first || !reaches(topology, node, set, 'on');
     layers.set(node, { weightBits: border ? BORDER_BITS : bits.weightBits });
-    if (node.opType !== 'Conv') continue;
+    // Pixels are codes already.
+    if (node.opType !== 'Conv' || (first && bytes)) continue;
     const [input] = node.inputs;
     const wanted = border ? BORDER_BITS : bits.activationBits;
     activations.set(input, Math.max(wanted, activations.get(input) ?? 0) as ActivationBits);

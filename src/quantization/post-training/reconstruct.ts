@@ -129,7 +129,7 @@ function trainedParameters(
     add(weights.quantize.inputs[2], Float32Array.of(rates.compander));
     const bias = node.inputs[2];
     const input = producers.get(node.inputs[0]);
-    if (bias && input) {
+    if (bias && input?.opType === 'Quantize') {
       const [alpha] = floats(part, input.inputs[1]);
       add(
         bias,

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Graph } from '../../../src/onnx/graph.js';
 import { cutIntoBlocks, subgraph } from '../../../src/quantization/post-training/blocks.js';
 import { planQuantization } from '../../../src/quantization/post-training/plan.js';
-import { smallNetwork } from './small-network.js';
+import { smallNetwork, smallNetworkOfBytes } from './small-network.js';
 
 const graph = smallNetwork(1);
 const bits = { weightBits: 3, activationBits: 4 } as const;
@@ -28,6 +28,14 @@ test('first and last layers get 8 bits, others what is asked for, each activatio
   assert.equal(plan.activations.get('sum'), 4);
   // The shortcut and the block beside it read one value.
   assert.equal(plan.activations.size, 9);
+});
+
+test('pixels of a network of bytes get no quantizer', () => {
+  const plan = planQuantization(smallNetworkOfBytes(1), bits);
+  assert.deepEqual(
+    [...plan.activations.keys()],
+    [...planQuantization(graph, bits).activations.keys()].filter((value) => value !== 'image'),
+  );
 });
 
 test('a fully connected layer behind anything but pooled features stays as it is', () => {

@@ -31,6 +31,26 @@ export function smallNetwork(seed: number): Graph {
   return net.graph;
 }
 
+/** The same network on bytes [N,SIZE,SIZE,3] that it normalizes itself, as the trainer's networks do. */
+export function smallNetworkOfBytes(seed: number): Graph {
+  const net = new NetworkWriter(new Random(seed));
+  net.scalar('middle', 128);
+  net.scalar('unit', 1 / 64);
+  net.node('Cast', 'reals', ['pixels'], { to: { int: 1 } });
+  net.node('Sub', 'centred', ['reals', 'middle']);
+  net.node('Mul', 'scaled', ['centred', 'unit']);
+  net.node('Transpose', 'image', ['scaled'], { perm: { ints: [0, 3, 1, 2] } });
+  const { nodes, initializers, outputs } = smallNetwork(seed);
+  const type = { dtype: 'uint8', shape: ['N', SIZE, SIZE, 3] } as const;
+  return {
+    name: 'small',
+    inputs: [{ name: 'pixels', type }],
+    outputs,
+    initializers: new Map([...net.graph.initializers, ...initializers]),
+    nodes: [...net.graph.nodes, ...nodes],
+  };
+}
+
 class NetworkWriter {
   readonly graph: Graph = {
     name: 'small',
@@ -43,8 +63,12 @@ class NetworkWriter {
 
   constructor(random: Random) {
     this.random = random;
-    this.floats('zero', [], () => 0);
-    this.floats('six', [], () => 6);
+    this.scalar('zero', 0);
+    this.scalar('six', 6);
+  }
+
+  scalar(name: string, value: number): string {
+    return this.floats(name, [], () => value);
   }
 
   node(
