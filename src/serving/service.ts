@@ -231,9 +231,11 @@ async function toTensor(input: InferInput, servable: Servable): Promise<Tensor> 
     return inputTensor(input, spec, servable);
   }
   checkShape(input, [-1], servable);
-  const images = decodeByteStrings(input.bytes);
-  if (images.length !== input.shape[0]) {
-    const message = `input '${input.name}' has ${images.length} BYTES elements for shape [${input.shape}]`;
+  const [rows] = input.shape;
+  const images = decodeByteStrings(input.bytes, rows);
+  if (images.length !== rows) {
+    const count = images.length > rows ? `more than ${rows}` : images.length;
+    const message = `input '${input.name}' has ${count} BYTES elements for shape [${rows}]`;
     throw new LcqError('INVALID_ARGUMENT', message);
   }
   return servable.imageTensor(images);

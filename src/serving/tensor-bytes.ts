@@ -52,12 +52,15 @@ export function bytesOfElements({ data }: Pick<Tensor, 'data'>): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** Elements of a BYTES tensor: each a little-endian uint32 length followed by that many bytes. */
-export function decodeByteStrings(encoded: Uint8Array): Uint8Array[] {
+/**
+ * Elements of a BYTES tensor: each a little-endian uint32 length followed by that many bytes. Of more than `limit` the
+ * first `limit + 1`: megabytes of empty ones are not worth the memory.
+ */
+export function decodeByteStrings(encoded: Uint8Array, limit = Infinity): Uint8Array[] {
   const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength);
   const strings: Uint8Array[] = [];
   let at = 0;
-  while (at < encoded.length) {
+  while (at < encoded.length && strings.length <= limit) {
     const end = at + 4 <= encoded.length ? at + 4 + view.getUint32(at, true) : Infinity;
     if (end > encoded.length) {
       const message = `BYTES element ${strings.length} is longer than the data (uint32 length, then bytes)`;

@@ -7,6 +7,7 @@ import type { RequestObserver } from '../../observability/request-observer.js';
 import type { AccessControl } from '../../security/access-control.js';
 import type { TlsMaterial } from '../../security/tls-material.js';
 import { accessInterceptor } from './access.js';
+import { callerFaultInterceptor } from './caller-faults.js';
 import { ReloadableCredentials } from './credentials.js';
 import {
   INFERENCE_SERVICE,
@@ -14,6 +15,7 @@ import {
   serviceDefinition,
   VISION_SERVICE,
 } from './definitions.js';
+import { healthWatchInterceptor } from './health-watch.js';
 import { inferenceService } from './inference-service.js';
 import { observeInterceptor } from './observe.js';
 import type { GrpcContext } from './unary.js';
@@ -32,6 +34,9 @@ export interface GrpcOptions extends GrpcContext {
 /** How long an orderly shutdown may take once nothing is in flight: an open Health/Watch stream never ends by itself. */
 const CLOSE_GRACE_MS = 250;
 
+/** What health checks may ask for; the empty name is the server as a whole. */
+const HEALTH_SERVICES = ['', INFERENCE_SERVICE, VISION_SERVICE];
+
 // What it would print reaches us as rejections.
 setLogVerbosity(logVerbosity.NONE);
 
@@ -44,7 +49,12 @@ export class GrpcServer {
   constructor(options: GrpcOptions) {
     this.#credentials = options.tls && new ReloadableCredentials(options.tls);
     this.#server = new Server({
-      interceptors: [observeInterceptor(options.observer), accessInterceptor(options.access)],
+      interceptors: [
+        callerFaultInterceptor,
+        observeInterceptor(options.observer),
+        accessInterceptor(options.access),
+        healthWatchInterceptor(HEALTH_SERVICES),
+      ],
       'grpc.max_receive_message_length': options.maxMessageBytes,
       'grpc.max_send_message_length': options.maxMessageBytes,
       ...(options.connectionAgeMs > 0 && {
@@ -60,7 +70,7 @@ export class GrpcServer {
 
   /** What grpc.health.v1 says, of the server as a whole and of each service. */
   setServing(serving: boolean): void {
-    for (const service of ['', INFERENCE_SERVICE, VISION_SERVICE]) {
+    for (const service of HEALTH_SERVICES) {
       this.#health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING');
     }
   }

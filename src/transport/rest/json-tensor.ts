@@ -76,7 +76,10 @@ function encodeNumbers(
     if (element !== undefined) elements[i] = element;
     // An element array keeps only what fits its type: what comes out changed was out of range or not an integer.
     if (element === undefined || (!isReal && elements[i] !== element)) {
-      throw invalid(`input '${name}': ${JSON.stringify(value)} is not a value of ${datatype}`);
+      // Not written out: an object may be nested deeper than the stack.
+      const shown =
+        typeof value === 'object' && value !== null ? 'an object' : JSON.stringify(value);
+      throw invalid(`input '${name}': ${shown} is not a value of ${datatype}`);
     }
   });
   return bytesOfElements({ data: elements });
@@ -102,6 +105,7 @@ function decodeStrings(name: string, encoded: Uint8Array): string[] {
 export function jsonOfTensor(name: string, { datatype, data }: Tensor): string {
   if (datatype === 'FP16') throw binaryOnly('output', name, datatype);
   if (datatype === 'BYTES') return JSON.stringify(decodeStrings(name, data as Uint8Array));
+  if (datatype === 'BOOL') return JSON.stringify(Array.from(data, Boolean));
   const text = data.join(',');
   // NaN, Infinity
   if (/[NI]/.test(text)) throw binaryOnly('output', name, 'not finite');

@@ -20,6 +20,7 @@ import { guardRoutes } from './access.js';
 import { decodeBody, encodeReply } from './compression.js';
 import { docsRoutes } from './docs.js';
 import { sendJson } from './endpoint.js';
+import { answerWithWords, refuseMalformedHttp } from './malformed-http.js';
 import { modelRoutes } from './models.js';
 import { observeWith } from './observe.js';
 import { openInferenceRoutes } from './open-inference.js';
@@ -37,6 +38,12 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** No route has a schema: fastify's compilers for them are a sixth of all that a start would load. */
 const noSchemas = () => {
   throw new LcqError('INTERNAL', 'routes have no schemas');
+};
+
+const HTTP_OPTIONS = {
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  // See `answerWithWords`.
+  requireHostHeader: false,
 };
 
 export interface RestOptions {
@@ -72,9 +79,7 @@ export class RestServer {
       bodyLimit: options.maxBodyBytes,
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-      ...(options.tls === undefined
-        ? { http: { headersTimeout: HEADERS_TIMEOUT_MS } }
-        : { https: tlsOptions(options.tls) }),
+      ...(options.tls === undefined ? { http: HTTP_OPTIONS } : { https: tlsOptions(options.tls) }),
       // While closing, requests on open connections are still answered; the replies say `connection: close`.
       return503OnClosing: false,
       routerOptions: { maxParamLength: 256 },
@@ -89,6 +94,7 @@ export class RestServer {
     observeRequests(this.#app, options);
     observeWith(this.#app, options.observer);
     reportTimings(this.#app);
+    answerWithWords(this.#app);
     guardRoutes(this.#app, options.access);
     refuseWhenFull(this.#app, options.service);
     this.#app.addHook('onSend', async (_request, reply) => {
@@ -145,7 +151,7 @@ const tlsOptions = (material: TlsMaterial) => ({
   ...material,
   requestCert: material.ca !== undefined,
   handshakeTimeout: HEADERS_TIMEOUT_MS,
-  headersTimeout: HEADERS_TIMEOUT_MS,
+  ...HTTP_OPTIONS,
 });
 
 /** Bodies are bytes until a handler knows better: clients send tensors and pictures under any type, or none. */
@@ -184,18 +190,6 @@ function handleErrors(app: FastifyInstance, log: Logger): void {
   });
   app.setNotFoundHandler((_request, reply) =>
     sendError(reply, new LcqError('NOT_FOUND', 'Not Found')),
-  );
-}
-
-/** What node:http could not read as a request has no reply object: the answer is written to the socket. */
-function refuseMalformedHttp(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return;
-  const status =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request';
-  const body = JSON.stringify({ error: status.slice(4), code: 'INVALID_ARGUMENT' });
-  socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\n` +
-      `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
   );
 }
 
