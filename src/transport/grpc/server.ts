@@ -18,6 +18,7 @@ import {
 import { healthWatchInterceptor } from './health-watch.js';
 import { inferenceService } from './inference-service.js';
 import { observeInterceptor } from './observe.js';
+import { reflected } from './reflection.js';
 import type { GrpcContext } from './unary.js';
 import { visionService } from './vision-service.js';
 
@@ -64,7 +65,7 @@ export class GrpcServer {
     this.#server.addService(serviceDefinition(INFERENCE_SERVICE), inferenceService(options));
     this.#server.addService(serviceDefinition(VISION_SERVICE), visionService(options));
     this.#health.addToServer(this.#server);
-    new ReflectionService(packageDefinition).addToServer(this.#server);
+    new ReflectionService(reflected(packageDefinition)).addToServer(this.#server);
     this.setServing(false);
   }
 
