@@ -145,7 +145,7 @@ export class ModelServer {
   }
 
   async #finish(): Promise<void> {
-    await Promise.all([this.#rest.close(), this.#grpc.close(this.#service.idle())]);
+    await Promise.all([this.#rest.close(), this.#grpc.close()]);
     await this.#models.close();
     await this.#workers?.close();
     await this.#traces?.close();

@@ -1,14 +1,15 @@
 /** Tells whether an output folder was made from the inputs of now: it holds a hash of those it was made from. */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './command.mjs';
 
 const STAMP = '.setup-stamp';
 
-/** Paths relative to the root, sorted, of all files below `folders` whose path matches. */
+/** Paths relative to the root, sorted, of all files below `folders` whose path matches; an image is built without some. */
 export function filesBelow(folders, pattern) {
   return folders
+    .filter((folder) => existsSync(join(root, folder)))
     .flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true }).map((path) => join(folder, path)),
     )

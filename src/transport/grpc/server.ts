@@ -6,6 +6,7 @@ import { LcqError } from '../../errors.js';
 import type { RequestObserver } from '../../observability/request-observer.js';
 import type { AccessControl } from '../../security/access-control.js';
 import type { TlsMaterial } from '../../security/tls-material.js';
+import type { InferenceService } from '../../serving/service.js';
 import { accessInterceptor } from './access.js';
 import { callerFaultInterceptor } from './caller-faults.js';
 import { ReloadableCredentials } from './credentials.js';
@@ -46,8 +47,10 @@ export class GrpcServer {
   readonly #server: Server;
   readonly #credentials: ReloadableCredentials | undefined;
   readonly #health = new HealthImplementation();
+  readonly #service: InferenceService;
 
   constructor(options: GrpcOptions) {
+    this.#service = options.service;
     this.#credentials = options.tls && new ReloadableCredentials(options.tls);
     this.#server = new Server({
       interceptors: [
@@ -93,15 +96,18 @@ export class GrpcServer {
     this.#credentials?.replace(material);
   }
 
-  /**
-   * Takes no new calls and ends when the open ones have.
-   *
-   * `idle` resolves when no inference is in flight; what is open shortly after that is cut off.
-   */
-  async close(idle: Promise<void>): Promise<void> {
+  /** Takes no new calls and ends when the open ones have; what is open when nothing is in flight is cut off. */
+  async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
-    const grace = idle.then(() => setTimeout(CLOSE_GRACE_MS, undefined, { ref: false }));
-    await Promise.race([closed, grace]);
+    await Promise.race([closed, this.#quiet()]);
     this.#server.forceShutdown();
+  }
+
+  /** A call that has just arrived is in flight a moment later: it takes a while of silence to be sure. */
+  async #quiet(): Promise<void> {
+    do {
+      await this.#service.idle();
+      await setTimeout(CLOSE_GRACE_MS, undefined, { ref: false });
+    } while (this.#service.inFlight > 0);
   }
 }

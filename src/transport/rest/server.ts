@@ -82,6 +82,8 @@ export class RestServer {
       ...(options.tls === undefined ? { http: HTTP_OPTIONS } : { https: tlsOptions(options.tls) }),
       // While closing, requests on open connections are still answered; the replies say `connection: close`.
       return503OnClosing: false,
+      // A start on a machine without time to spare is slow, not wrong.
+      pluginTimeout: 0,
       routerOptions: { maxParamLength: 256 },
       schemaController: {
         compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas },
