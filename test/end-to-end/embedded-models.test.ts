@@ -26,7 +26,7 @@ function pictures(): Uint8Array {
   });
 }
 
-for (const bits of [2, 8]) embeddedModel(bits);
+for (const bits of [2, 3, 4, 8]) embeddedModel(bits);
 
 function embeddedModel(expected: number): void {
   describe(`the embedded ${expected}-bit ResNet-20`, () => {
