@@ -113,12 +113,21 @@ class LookupConv final : public Conv {
     return std::min(divide_up(wanted, strips(call)), blocks_.size());
   }
 
-  /// Compilers turn this into vectors.
+  /// Word by word: codes are so small that no bit leaves its byte.
   void make_indices(const uint8_t* codes, uint8_t* indices) const {
-    std::copy_n(codes, count_, indices);
-    for (size_t i = 1; i < kernel_.inputs; ++i) {
-      const uint8_t* more = codes + i * count_;
-      for (size_t k = 0; k < count_; ++k) indices[k] |= more[k] << (kBits * i);
+    size_t k = 0;
+    for (; k + sizeof(uint64_t) <= count_; k += sizeof(uint64_t)) {
+      uint64_t index = 0;
+      for (size_t i = 0; i < kernel_.inputs; ++i) {
+        uint64_t word;
+        std::memcpy(&word, codes + i * count_ + k, sizeof word);
+        index |= word << (kBits * i);
+      }
+      std::memcpy(indices + k, &index, sizeof index);
+    }
+    for (; k < count_; ++k) {
+      indices[k] = 0;
+      for (size_t i = 0; i < kernel_.inputs; ++i) indices[k] |= codes[i * count_ + k] << (kBits * i);
     }
   }
 
