@@ -189,21 +189,30 @@ export class DynamicBatcher<Item, Output> {
 
   #dispatch(): void {
     this.#cancelTimer();
-    this.#queue.dropExpired(this.#clock.now());
-    this.#outside.dropExpired(this.#clock.now());
+    const now = this.#clock.now();
+    this.#queue.dropExpired(now);
+    this.#outside.dropExpired(now);
+    let next = Infinity;
     while (this.#queue.length > 0 && this.#running < this.#policy.maxBatchesInFlight) {
       const reason = this.#flushReason();
       if (reason === undefined) {
-        const remaining = this.#limits.maxQueueDelayMs - this.#longestWait();
-        this.#cancelTimer = this.#clock.after(remaining, () => this.#dispatch());
+        next = now + this.#limits.maxQueueDelayMs - this.#longestWait();
         break;
       }
       void this.#launch(this.#takeBatch(), reason);
     }
     this.#letIn();
+    this.#dispatchAt(Math.min(next, this.#queue.nextDeadline, this.#outside.nextDeadline));
     if (this.depth === 0 && this.#running === 0) {
       for (const listener of this.#idleListeners.splice(0)) listener();
     }
+  }
+
+  /** Also for deadlines: who is late is told so then, not when the run at hand ends. */
+  #dispatchAt(time: number): void {
+    if (time === Infinity) return;
+    const remaining = Math.max(0, time - this.#clock.now());
+    this.#cancelTimer = this.#clock.after(remaining, () => this.#dispatch());
   }
 
   /** Gives the places that have become free to those outside. */

@@ -23,7 +23,6 @@ export class WaitingLine<Value, Result> {
   readonly #levels: Place<Value, Result>[][];
   readonly #onLeave: () => void;
   #size = 0;
-  /** No deadline of those in line is before this. */
   #nextDeadline = Infinity;
 
   /** `onLeave` is called when somebody gives up. */
@@ -39,6 +38,11 @@ export class WaitingLine<Value, Result> {
   /** Of all together. */
   get size(): number {
     return this.#size;
+  }
+
+  /** No deadline of those in line is before this; Infinity when nobody has one. */
+  get nextDeadline(): number {
+    return this.#nextDeadline;
   }
 
   /** The first of each level: nobody behind it has waited longer. */
