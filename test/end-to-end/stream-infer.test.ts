@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connect, type IncomingHttpHeaders } from 'node:http2';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
 import { ERROR_CODES } from '../../src/errors.js';
+import { INFERENCE_SERVICE, serviceDefinition } from '../../src/transport/grpc/definitions.js';
 import { colourSession } from '../serving/colour-model.js';
 import { type ServerUnderTest, withServer } from './server-under-test.js';
 
@@ -112,3 +115,33 @@ test('a cancelled stream takes its requests out of the queue', () => {
     session,
   );
 });
+
+test('a deadline that passes while replies wait for their client ends the stream with its status', () =>
+  withServer(async ({ ports }) => {
+    const { path, requestSerialize } = serviceDefinition(INFERENCE_SERVICE).ModelStreamInfer;
+    const frames = [16, 32].flatMap((red) => {
+      const message = requestSerialize(requestOf(red));
+      const head = Buffer.alloc(5);
+      head.writeUInt32BE(message.length, 1);
+      return [head, message];
+    });
+    // The first reply is larger than this, so it stays on its way, and the second behind it, until the client reads.
+    const settings = { initialWindowSize: 16 };
+    const session = connect(`http://127.0.0.1:${ports.grpc}`, { settings });
+    try {
+      const call = session.request({
+        ...{ ':method': 'POST', ':path': path, te: 'trailers' },
+        ...{ 'content-type': 'application/grpc', 'grpc-timeout': '500m' },
+      });
+      const trailers: IncomingHttpHeaders = {};
+      call.on('response', (headers) => Object.assign(trailers, headers));
+      call.on('trailers', (headers) => Object.assign(trailers, headers));
+      call.end(Buffer.concat(frames));
+      await setTimeout(700);
+      call.resume();
+      await once(call, 'close', { signal: AbortSignal.timeout(10_000) });
+      assert.equal(trailers['grpc-status'], String(ERROR_CODES.DEADLINE_EXCEEDED.grpc));
+    } finally {
+      session.destroy();
+    }
+  }));

@@ -8,7 +8,7 @@ import type { AccessControl } from '../../security/access-control.js';
 import type { TlsMaterial } from '../../security/tls-material.js';
 import type { InferenceService } from '../../serving/service.js';
 import { accessInterceptor } from './access.js';
-import { callerFaultInterceptor } from './caller-faults.js';
+import { callStatusInterceptor } from './call-status.js';
 import { ReloadableCredentials } from './credentials.js';
 import {
   INFERENCE_SERVICE,
@@ -54,7 +54,7 @@ export class GrpcServer {
     this.#credentials = options.tls && new ReloadableCredentials(options.tls);
     this.#server = new Server({
       interceptors: [
-        callerFaultInterceptor,
+        callStatusInterceptor,
         observeInterceptor(options.observer),
         accessInterceptor(options.access),
         healthWatchInterceptor(HEALTH_SERVICES),
