@@ -1,7 +1,7 @@
 import fc, { type Arbitrary } from 'fast-check';
 import sharp from 'sharp';
 import { type GrpcCall, grpcCalls } from './grpc-calls.js';
-import { GrpcConnections } from './grpc-connection.js';
+import { GrpcConnections, isCarried } from './grpc-connection.js';
 import { damaged } from './mutations.js';
 import { pictureSeeds, pictures } from './pictures.js';
 import { picturesSent } from './pictures-sent.js';
@@ -120,8 +120,9 @@ export class Campaign {
         return restVerdict(await this.#rest.send(shot.request), isComplete, isHead);
       }
       case 'grpc': {
-        const isOpenEnded = shot.call.path.endsWith('/Watch');
-        return grpcVerdict(await this.#grpc.send(shot.call), isOpenEnded);
+        const { call } = shot;
+        const isOpenEnded = call.path.endsWith('/Watch');
+        return grpcVerdict(await this.#grpc.send(call), isCarried(call), isOpenEnded);
       }
       case 'raw':
         await this.#grpc.sendRaw(shot.bytes);

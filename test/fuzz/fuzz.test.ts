@@ -45,7 +45,12 @@ test('what is not allowed is a defect', () => {
     body: Buffer.alloc(0),
   });
   for (const status of [2, 13, 15, undefined]) {
-    assert.ok(grpcVerdict(grpc(status), false).defect, String(status));
+    assert.ok(grpcVerdict(grpc(status), true, false).defect, String(status));
   }
-  for (const status of [0, 3, 14]) assert.equal(grpcVerdict(grpc(status), false).defect, undefined);
+  for (const outcome of ['hang', 'closed'] as const) {
+    assert.ok(grpcVerdict(outcome, true, true).defect, outcome);
+  }
+  for (const status of [0, 3, 14]) {
+    assert.equal(grpcVerdict(grpc(status), true, false).defect, undefined);
+  }
 });

@@ -16,6 +16,14 @@ export interface GrpcReply {
 /** `refused`: a header that HTTP/2 cannot carry, so that nothing was sent. */
 export type GrpcOutcome = GrpcReply | 'closed' | 'hang' | 'refused';
 
+/** Of what HTTP/2 allows in a path, and in the value of a header: no whitespace at its ends (RFC 9113, 8.2.1). */
+const PATH = /^[!-~\x80-\xff]+$/;
+const VALUE = /^(?![\t ])[\t -~\x80-\xff]*(?<![\t ])$/;
+
+/** Whether HTTP/2 carries a call's headers to the server, so that there must be a reply. */
+export const isCarried = ({ path, headers }: GrpcCall): boolean =>
+  PATH.test(path) && headers.every(([, value]) => VALUE.test(value));
+
 /** Longest time that a connection of raw bytes stays open without a word. */
 const QUIET_MS = 100;
 

@@ -52,9 +52,17 @@ function errorDefect(status: number, body: Buffer): { defect?: string } {
 const DEFECTS = [grpcStatus.UNKNOWN, grpcStatus.INTERNAL, grpcStatus.DATA_LOSS];
 
 /** `isOpenEnded`: the call is one that the client ends. */
-export function grpcVerdict(outcome: GrpcOutcome, isOpenEnded: boolean): Verdict {
+export function grpcVerdict(
+  outcome: GrpcOutcome,
+  mustAnswer: boolean,
+  isOpenEnded: boolean,
+): Verdict {
   if (outcome === 'hang') return { label: 'grpc hang', defect: 'no end before the deadline' };
-  if (typeof outcome === 'string') return { label: `grpc ${outcome}` };
+  if (outcome === 'refused') return { label: 'grpc refused' };
+  if (outcome === 'closed') {
+    const label = 'grpc closed';
+    return mustAnswer ? { label, defect: 'a whole call was not answered' } : { label };
+  }
   const { httpStatus, status, message } = outcome;
   if (status === undefined) {
     const label = `grpc HTTP ${httpStatus}`;
