@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { type ErrorCode, LcqError } from '../errors.js';
-import { bytesOfElements, elementsFromBytes, isTensorDataType } from '../serving/tensor-bytes.js';
+import { bytesOfElements } from '../serving/tensor-bytes.js';
 import { type Allowance, makeAttempts, type Outcome } from './attempts.js';
 import type {
   CallOptions,
@@ -18,6 +18,7 @@ import type {
   ModelReference,
   Tensor,
 } from './client.js';
+import { outputTensor } from './output-tensor.js';
 
 /** PEM contents. */
 export interface TlsOptions {
@@ -176,12 +177,8 @@ interface InferMessage {
 
 function decodeReply(message: InferMessage): InferReply {
   const outputs: Record<string, Tensor> = {};
-  message.outputs.forEach(({ name, datatype, shape }, i) => {
-    if (!isTensorDataType(datatype)) {
-      throw new LcqError('UNSUPPORTED', `output '${name}' has the unknown datatype '${datatype}'`);
-    }
-    const data = elementsFromBytes(datatype, message.raw_output_contents[i]);
-    outputs[name] = { datatype, shape, data };
+  message.outputs.forEach((output, i) => {
+    outputs[output.name] = outputTensor(output, message.raw_output_contents[i]);
   });
   return { model: message.model_name, version: message.model_version, outputs };
 }

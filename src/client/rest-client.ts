@@ -1,5 +1,5 @@
 import { ERROR_CODES, type ErrorCode, LcqError } from '../errors.js';
-import { bytesOfElements, elementsFromBytes, isTensorDataType } from '../serving/tensor-bytes.js';
+import { bytesOfElements } from '../serving/tensor-bytes.js';
 import { type Allowance, makeAttempts, type Outcome } from './attempts.js';
 import type {
   CallOptions,
@@ -15,6 +15,7 @@ import type {
   ModelReference,
   Tensor,
 } from './client.js';
+import { outputTensor } from './output-tensor.js';
 
 export interface RestClientOptions extends ClientOptions {
   /** In place of the global one: for certificates of an authority of your own, a proxy, a pool. */
@@ -53,7 +54,7 @@ export class RestClient implements LcqClient {
     const path = `/v2/models/${place(request)}/infer`;
     const { body, jsonLength } = encodeRequest(request);
     const headers = { 'content-type': OCTETS, [JSON_LENGTH_HEADER]: String(jsonLength) };
-    return decodeReply(await this.#call({ path, body, headers }, options));
+    return read(await this.#call({ path, body, headers }, options), decodeReply);
   }
 
   modelMetadata(model: ModelReference, options?: CallOptions) {
@@ -65,7 +66,8 @@ export class RestClient implements LcqClient {
     const ask = async (allowance: Allowance): Promise<Outcome<boolean>> => {
       const outcome = await this.#attempt({ path }, allowance);
       if ('reply' in outcome) return { reply: true };
-      return outcome.status === 503 ? { reply: false } : outcome;
+      const isNotReady = outcome.isOurs && outcome.error.code === 'UNAVAILABLE';
+      return isNotReady ? { reply: false } : outcome;
     };
     return makeAttempts(ask, this.#options.retries ?? 0, options);
   }
@@ -73,7 +75,7 @@ export class RestClient implements LcqClient {
   close(): void {}
 
   async #json<Reply>(call: Call, options?: CallOptions): Promise<Reply> {
-    return (await (await this.#call(call, options)).json()) as Reply;
+    return read(await this.#call(call, options), (response) => response.json() as Promise<Reply>);
   }
 
   #call(call: Call, options: CallOptions = {}): Promise<Response> {
@@ -84,11 +86,11 @@ export class RestClient implements LcqClient {
     );
   }
 
-  /** `status` is that of an answer; a server out of reach gives none. */
+  /** `isOurs`: the server itself refused; not that it is out of reach, nor a proxy in between. */
   async #attempt(
     { path, body, headers }: Call,
     { signal, remainingMs }: Allowance,
-  ): Promise<Outcome<Response> & { status?: number }> {
+  ): Promise<Outcome<Response> & { isOurs?: boolean }> {
     const { apiKey, fetch = globalThis.fetch } = this.#options;
     try {
       const response = await fetch(`${this.#url}${path}`, {
@@ -105,7 +107,7 @@ export class RestClient implements LcqClient {
         // All of it belongs to the attempt: the connection may still break.
         return { reply: new Response(await response.arrayBuffer(), response) };
       }
-      return { ...(await failure(response)), status: response.status };
+      return await failure(response);
     } catch (cause) {
       const error = new LcqError('UNAVAILABLE', `cannot reach ${this.#url}`, { cause });
       return { error, retryAfterMs: 0 };
@@ -129,14 +131,29 @@ async function failure(response: Response) {
   const body: unknown = await response.json().catch(() => undefined);
   const { code, error: message } = (body ?? {}) as { code?: string; error?: string };
   // What is no answer of ours comes from a proxy in between.
-  const error = isErrorCode(code)
+  const isOurs = isErrorCode(code);
+  const error = isOurs
     ? new LcqError(code, String(message))
     : new LcqError(status >= 502 ? 'UNAVAILABLE' : 'INTERNAL', `the answer was a bare ${status}`);
+  const said = { error, isOurs };
   const seconds = Number(headers.get('retry-after') ?? Number.NaN);
   if (error.code === 'RESOURCE_EXHAUSTED' && seconds >= 0) {
-    return { error, retryAfterMs: seconds * 1000 };
+    return { ...said, retryAfterMs: seconds * 1000 };
   }
-  return error.code === 'UNAVAILABLE' ? { error, retryAfterMs: seconds * 1000 || 0 } : { error };
+  return error.code === 'UNAVAILABLE' ? { ...said, retryAfterMs: seconds * 1000 || 0 } : said;
+}
+
+/** What a good answer says. Rejects with INTERNAL when it cannot be read: a proxy may have given it. */
+async function read<Reply>(
+  response: Response,
+  decode: (response: Response) => Promise<Reply>,
+): Promise<Reply> {
+  try {
+    return await decode(response);
+  } catch (cause) {
+    if (cause instanceof LcqError) throw cause;
+    throw new LcqError('INTERNAL', 'the reply cannot be read', { cause });
+  }
 }
 
 const isErrorCode = (code: string | undefined): code is ErrorCode =>
@@ -174,12 +191,9 @@ async function decodeReply(response: Response): Promise<InferReply> {
   let at = Number(response.headers.get(JSON_LENGTH_HEADER));
   const json: JsonReply = JSON.parse(new TextDecoder().decode(bytes.subarray(0, at)));
   const outputs: Record<string, Tensor> = {};
-  for (const { name, datatype, shape, parameters } of json.outputs) {
-    if (!isTensorDataType(datatype)) {
-      throw new LcqError('UNSUPPORTED', `output '${name}' has the unknown datatype '${datatype}'`);
-    }
+  for (const { parameters, ...output } of json.outputs) {
     const end = at + parameters.binary_data_size;
-    outputs[name] = { datatype, shape, data: elementsFromBytes(datatype, bytes.subarray(at, end)) };
+    outputs[output.name] = outputTensor(output, bytes.subarray(at, end));
     at = end;
   }
   return { model: json.model_name, version: json.model_version, outputs };

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { outputTensor } from '../../src/client/output-tensor.js';
 import type { ServerConfig } from '../../src/config/schema.js';
 import {
   type ClientOptions,
@@ -193,30 +194,90 @@ for (const transport of TRANSPORTS) {
   });
 }
 
-test('a request is sent again only if asked, and only after answers that invite it', async () => {
-  const answers: [number, string, Record<string, string>?][] = [];
-  let asked = 0;
+/** A REST port that answers with what `next` gives. */
+async function withAnswers(
+  next: () => readonly [status: number, body: string, headers?: Readonly<Record<string, string>>],
+  use: (url: string) => Promise<void>,
+): Promise<void> {
   const server = createServer((request, response) => {
     request.resume().on('end', () => {
-      const [status, code, headers] = answers[asked++] ?? [200, 'OK'];
-      response.writeHead(status, { 'content-type': 'application/json', ...headers });
-      response.end(JSON.stringify(status === 200 ? { name: 'm' } : { error: 'no', code }));
+      const [status, body, headers] = next();
+      response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body);
     });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  /** How often the server was asked, and what came of it. */
-  const ask = async (retries: number, ...script: typeof answers) => {
-    answers.splice(0, answers.length, ...script);
-    asked = 0;
-    const outcome = new RestClient(url, { retries }).modelMetadata({ model: 'm' });
-    const code = await outcome.then(
-      () => 'OK',
-      (error: LcqError) => error.code,
-    );
-    return [asked, code];
-  };
   try {
+    await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    server.close();
+  }
+}
+
+test('only the server itself says that it is not ready: a proxy does not', async () => {
+  let body = JSON.stringify({ error: 'draining', code: 'UNAVAILABLE' });
+  await withAnswers(
+    () => [503, body],
+    async (url) => {
+      const client = new RestClient(url);
+      assert.equal(await client.ready(), false);
+      body = 'no upstream';
+      await assert.rejects(client.ready(), { code: 'UNAVAILABLE' });
+    },
+  );
+});
+
+test('what is no reply, or not a whole one, rejects with INTERNAL', async () => {
+  const output = { name: 'logits', datatype: 'FP32', shape: [1, 3] };
+  const json = JSON.stringify({
+    model_name: 'm',
+    model_version: '1',
+    outputs: [{ ...output, parameters: { binary_data_size: 12 } }],
+  });
+  const headers = { 'inference-header-content-length': String(json.length) };
+  let body = '<html>';
+  await withAnswers(
+    () => [200, body, headers],
+    async (url) => {
+      const client = new RestClient(url);
+      await assert.rejects(client.modelMetadata({ model: 'm' }), LcqError);
+      const request = { model: 'm', inputs: {} };
+      for (const sent of ['<html>', json, `${json}${'x'.repeat(8)}`]) {
+        body = sent;
+        await assert.rejects(client.infer(request), (error) => {
+          assert.ok(error instanceof LcqError, `${error}`);
+          return error.code === 'INTERNAL';
+        });
+      }
+      body = json + 'x'.repeat(12);
+      assert.equal((await client.infer(request)).outputs.logits.data.length, 3);
+    },
+  );
+  // As both clients decode it; over gRPC it may be missing.
+  for (const bytes of [undefined, new Uint8Array(13), new Uint8Array(8)]) {
+    assert.throws(() => outputTensor(output, bytes), { code: 'INTERNAL' });
+  }
+});
+
+test('a request is sent again only if asked, and only after answers that invite it', async () => {
+  const answers: [number, string, Record<string, string>?][] = [];
+  let asked = 0;
+  const next = () => {
+    const [status, code, headers = {}] = answers[asked++] ?? [200, 'OK'];
+    const body = status === 200 ? { name: 'm' } : { error: 'no', code };
+    return [status, JSON.stringify(body), headers] as const;
+  };
+  await withAnswers(next, async (url) => {
+    /** How often the server was asked, and what came of it. */
+    const ask = async (retries: number, ...script: typeof answers) => {
+      answers.splice(0, answers.length, ...script);
+      asked = 0;
+      const outcome = new RestClient(url, { retries }).modelMetadata({ model: 'm' });
+      const code = await outcome.then(
+        () => 'OK',
+        (error: LcqError) => error.code,
+      );
+      return [asked, code];
+    };
     const down: (typeof answers)[number] = [503, 'UNAVAILABLE'];
     const full: (typeof answers)[number] = [429, 'RESOURCE_EXHAUSTED'];
     const limited: (typeof answers)[number] = [...full, { 'retry-after': '0' }] as never;
@@ -229,9 +290,7 @@ test('a request is sent again only if asked, and only after answers that invite 
     assert.deepEqual(await ask(2, [500, 'INTERNAL']), [1, 'INTERNAL']);
     // A proxy's own answer.
     assert.deepEqual(await ask(1, [502, 'none of ours']), [2, 'OK']);
-  } finally {
-    server.close();
-  }
+  });
 });
 
 test('the example asks over both transports, with TLS and a key', () =>
