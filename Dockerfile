@@ -89,7 +89,7 @@ ENV NODE_ENV=production
 USER 65532:0
 EXPOSE 8000 8001 8002
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=1 \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
   CMD ["node", "/app/dist/src/cli/lcq.js", "health"]
 ENTRYPOINT ["node", "/app/dist/src/cli/lcq.js"]
 CMD ["serve"]

@@ -1,5 +1,4 @@
-import { get as httpGet } from 'node:http';
-import { get as httpsGet } from 'node:https';
+import { get } from 'node:http';
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.js';
 import type { ServerConfig } from '../config/schema.js';
@@ -21,16 +20,14 @@ export const command = new Command('health')
     if (status !== 200) throw new LcqError('UNAVAILABLE', `not ready: status ${status}`);
   });
 
-/** HTTP status of the readiness probe. Rejects with UNAVAILABLE when nobody answers. */
-function readiness({ host, httpPort: port, tlsCert }: ServerConfig): Promise<number | undefined> {
+/**
+ * HTTP status of the readiness probe, on the metrics port: it asks for no certificate. Rejects with UNAVAILABLE when nobody
+ * answers.
+ */
+function readiness({ host, metricsPort: port }: ServerConfig): Promise<number | undefined> {
   const hostname = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  const get = tlsCert === '' ? httpGet : httpsGet;
-  const options = {
-    ...{ hostname, port, path: '/v2/health/ready', agent: false },
-    // The certificate is for the name that clients use, and this is the same machine.
-    rejectUnauthorized: false,
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  };
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const options = { hostname, port, path: '/v2/health/ready', agent: false, signal };
   return new Promise((resolve, reject) => {
     const refuse = (cause: Error) => {
       reject(new LcqError('UNAVAILABLE', `no answer from ${hostname}:${port}`, { cause }));

@@ -8,8 +8,7 @@ import { withServer } from '../end-to-end/server-under-test.js';
 
 const LCQ = fileURLToPath(new URL('../../src/cli/lcq.js', import.meta.url));
 const certificates = new URL('../../../test/security/certificates/', import.meta.url);
-const certificate = fileURLToPath(new URL('server.crt', certificates));
-const key = fileURLToPath(new URL('server.key', certificates));
+const certificate = (name: string) => fileURLToPath(new URL(name, certificates));
 
 async function health(env: NodeJS.ProcessEnv): Promise<{ status: number; error: string }> {
   const child = spawn(process.execPath, [LCQ, 'health'], {
@@ -27,7 +26,7 @@ async function health(env: NodeJS.ProcessEnv): Promise<{ status: number; error: 
 test('lcq health: 0 while the server is ready, 1 once it drains', () =>
   withServer(
     async ({ server, ports }) => {
-      const env = { LCQ_HTTP_PORT: String(ports.http) };
+      const env = { LCQ_METRICS_PORT: String(ports.metrics) };
       assert.deepEqual(await health(env), { status: 0, error: '' });
       const closed = server.close();
       const draining = { status: 1, error: 'lcq: UNAVAILABLE: not ready: status 503\n' };
@@ -37,13 +36,17 @@ test('lcq health: 0 while the server is ready, 1 once it drains', () =>
     { drainDelayMs: 3000 },
   ));
 
-test('lcq health: a server with TLS is asked over TLS', () =>
+test('lcq health: needs no certificate where clients do', () =>
   withServer(
     async ({ ports }) => {
-      const env = { LCQ_HTTP_PORT: String(ports.http), LCQ_TLS_CERT: certificate };
-      assert.deepEqual(await health({ ...env, LCQ_TLS_KEY: key }), { status: 0, error: '' });
+      const env = { LCQ_METRICS_PORT: String(ports.metrics) };
+      assert.deepEqual(await health(env), { status: 0, error: '' });
     },
-    { tlsCert: certificate, tlsKey: key },
+    {
+      tlsCert: certificate('server.crt'),
+      tlsKey: certificate('server.key'),
+      tlsClientCa: certificate('authority.crt'),
+    },
   ));
 
 test('lcq health: 1 and one sentence where nobody listens', async () => {
@@ -51,7 +54,7 @@ test('lcq health: 1 and one sentence where nobody listens', async () => {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   server.close();
-  assert.deepEqual(await health({ LCQ_HTTP_PORT: String(port) }), {
+  assert.deepEqual(await health({ LCQ_METRICS_PORT: String(port) }), {
     status: 1,
     error: `lcq: UNAVAILABLE: no answer from 127.0.0.1:${port}\n`,
   });
