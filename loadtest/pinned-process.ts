@@ -23,3 +23,19 @@ export function startNode(
   const command = [process.execPath, module, ...args];
   return startPinned(command, cores, { stdio, serialization: 'advanced' });
 }
+
+/**
+ * Has `end` called when this process ends, by a signal too: nobody else would end what it started. Returns what takes
+ * that back.
+ */
+export function atExit(end: () => void): () => void {
+  const exit = () => process.exit(1);
+  process.once('exit', end);
+  for (const signal of SIGNALS) process.once(signal, exit);
+  return () => {
+    process.off('exit', end);
+    for (const signal of SIGNALS) process.off(signal, exit);
+  };
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { LcqError } from '../src/errors.js';
 import type { Target } from './generator-process.js';
-import { type Cores, startNode } from './pinned-process.js';
+import { atExit, type Cores, startNode } from './pinned-process.js';
 
 export interface ServerProcess {
   readonly pid: number;
@@ -25,12 +25,11 @@ export async function startServer(args: readonly string[], cores: Cores): Promis
   const all = ['serve', '--host', '127.0.0.1', ...PORTS, ...args];
   const child = startNode(SERVER, all, cores, ['ignore', 'pipe', 'inherit']);
   const ended = once(child, 'exit');
-  // Nobody else would end it.
-  process.once('exit', () => child.kill('SIGKILL'));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+  const release = atExit(() => child.kill('SIGKILL'));
   const stop = async () => {
     child.kill('SIGTERM');
     await ended;
+    release();
   };
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
   const died = ended.then(() => {

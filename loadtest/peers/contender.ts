@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LcqError } from '../../src/errors.js';
-import { type Cores, startPinned } from '../pinned-process.js';
+import { atExit, type Cores, startPinned } from '../pinned-process.js';
 import { startServer } from '../server-process.js';
 import { peerFile } from './python.js';
 
@@ -55,8 +55,17 @@ export const litServe = (
     const child = startPinned(command, cores, options);
     const ended = once(child, 'exit');
     const pid = child.pid as number;
+    const end = () => {
+      try {
+        process.kill(-pid, 'SIGKILL');
+      } catch {
+        // All of them have ended.
+      }
+    };
+    const release = atExit(end);
     const stop = async () => {
-      if (child.exitCode === null) process.kill(-pid, 'SIGKILL');
+      release();
+      end();
       await ended;
     };
     const target = `http://127.0.0.1:${port}`;

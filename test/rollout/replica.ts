@@ -8,6 +8,8 @@ const LCQ = fileURLToPath(new URL('../../src/cli/lcq.js', import.meta.url));
 /** A server's process, as a pod would hold it. */
 export class Replica {
   readonly #process: ChildProcess;
+  /** Resolves when it has ended, to its exit status: 0 if it was told to and has answered everything. */
+  readonly ended: Promise<number>;
 
   /** Starts it and resolves at once; its readiness is the balancer's to see. */
   constructor(ports: Ports, modelRepository: string, settings: Readonly<Record<string, number>>) {
@@ -25,14 +27,13 @@ export class Replica {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { ...process.env, ...env },
     });
+    this.ended = once(this.#process, 'exit').then(([status]) => status ?? 1);
     process.once('exit', () => this.#process.kill('SIGKILL'));
   }
 
-  /** As Kubernetes does. Resolves when it has ended by itself: to its exit status, 0 if it has answered everything. */
-  async stop(): Promise<number> {
-    const exited = once(this.#process, 'exit') as Promise<[number | null]>;
+  /** As Kubernetes does. Resolves as `ended`, also when it ended before. */
+  stop(): Promise<number> {
     this.#process.kill('SIGTERM');
-    const [status] = await exited;
-    return status ?? 1;
+    return this.ended;
   }
 }
