@@ -1,7 +1,6 @@
 #!/bin/bash
-# base-image.sh NODE_TAG: makes the image node:NODE_TAG (as in 24.21.0-trixie-slim) in buildah's store, where no
-# registry of images is reached: Debian's minimal system from the mirror of this machine's apt, Node and npm from its
-# npm registry.
+# base-image.sh NODE_TAG: makes the image node:NODE_TAG (as in 24.21.0-trixie-slim) in buildah's store without an image
+# registry: Debian's minimal system from apt's configured mirror, Node and npm from npm.
 set -euo pipefail
 
 tag=$1

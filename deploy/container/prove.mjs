@@ -43,7 +43,7 @@ function missing() {
   return away.length === 0 ? undefined : `${away.join(', ')} not installed`;
 }
 
-/** The machine's own way to its npm registry goes along as a secret: it is in no layer. */
+/** The user's npm configuration goes along as a secret: it is in no layer. */
 function build(work) {
   const [, tag] = /ARG NODE_TAG=(\S+)/.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'));
   run(join(root, 'deploy/container/base-image.sh'), tag);
