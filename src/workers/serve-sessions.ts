@@ -8,7 +8,8 @@ type Open = (file: ModelFile) => Promise<ModelSession>;
 /** Makes this process a worker: it opens and runs sessions for its server until the server goes away. */
 export function serveSessions(open: Open): void {
   const sessions = new Map<number, ModelSession>();
-  const say = (reply: Reply) => process.send?.(reply);
+  // A server that is gone needs no answer: without a callback that would be an error.
+  const say = (reply: Reply) => process.send?.(reply, () => {});
   // A Ctrl-C reaches the whole process group, and the server still has requests to answer with us.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
   process.on('disconnect', () => process.exit());
