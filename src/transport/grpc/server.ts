@@ -1,6 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { LcqError } from '../../errors.js';
 import type { RequestObserver } from '../../observability/request-observer.js';
@@ -19,7 +18,7 @@ import {
 import { healthWatchInterceptor } from './health-watch.js';
 import { inferenceService } from './inference-service.js';
 import { observeInterceptor } from './observe.js';
-import { reflected } from './reflection.js';
+import { addReflection } from './reflection.js';
 import type { GrpcContext } from './unary.js';
 import { visionService } from './vision-service.js';
 
@@ -68,7 +67,7 @@ export class GrpcServer {
     this.#server.addService(serviceDefinition(INFERENCE_SERVICE), inferenceService(options));
     this.#server.addService(serviceDefinition(VISION_SERVICE), visionService(options));
     this.#health.addToServer(this.#server);
-    new ReflectionService(reflected(packageDefinition)).addToServer(this.#server);
+    addReflection(this.#server, packageDefinition);
     this.setServing(false);
   }
 
