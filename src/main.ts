@@ -81,7 +81,7 @@ export class ModelServer {
     const { maxBodyBytes, maxImageBytes, maxGrpcMessageBytes: maxMessageBytes } = config;
     const { grpcConnectionAgeMs: connectionAgeMs, playground } = config;
     this.#registerGauges();
-    this.#metricsServer = new MetricsServer(this.#metrics, this.#service);
+    this.#metricsServer = new MetricsServer(this.#metrics, this.#service, this.#log);
     this.#rest = new RestServer({ ...parts, maxBodyBytes, maxImageBytes, playground });
     this.#grpc = new GrpcServer({ ...parts, maxMessageBytes, connectionAgeMs });
   }
@@ -138,19 +138,24 @@ export class ModelServer {
     // Until balancers have seen that, they send more. None sends to a server that was never ready.
     if (wasReady) await setTimeout(this.#config.drainDelayMs);
     const timeout = setTimeout(this.#config.drainTimeoutMs, undefined, { ref: false });
-    await Promise.race([this.#finish(), timeout]);
-    // Only what never finished arriving, or never finished running, is still open.
-    this.#rest.closeNow();
+    try {
+      await Promise.race([this.#finish(), timeout]);
+    } finally {
+      // Only what never finished arriving, or never finished running, is still open.
+      this.#rest.closeNow();
+      await this.#workers?.close();
+      await Promise.race([this.#traces?.close(), timeout]);
+      this.#security.close();
+      this.#metricsServer.close();
+    }
     return this.#service.inFlight === 0;
   }
 
   async #finish(): Promise<void> {
+    // A load may wait for a worker that is long in coming back, and its caller with it.
+    this.#workers?.stopOpening();
     await Promise.all([this.#rest.close(), this.#grpc.close()]);
     await this.#models.close();
-    await this.#workers?.close();
-    await this.#traces?.close();
-    this.#security.close();
-    this.#metricsServer.close();
   }
 
   #openTraces(): OtlpExporter {
@@ -259,7 +264,9 @@ export async function serve(config: ServerConfig, dependencies: Dependencies = {
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
   const server = new ModelServer(config, { ...dependencies, log });
+  let isStopping = false;
   const stop = async (signal: NodeJS.Signals) => {
+    isStopping = true;
     log.info({ signal }, 'draining');
     const answeredAll = await server.close();
     log.info({ answeredAll }, 'stopped');
@@ -272,10 +279,15 @@ export async function serve(config: ServerConfig, dependencies: Dependencies = {
     log.level = log.level === 'debug' ? config.logLevel : 'debug';
     log.info({ level: log.level }, 'log level changed');
   });
-  const ports = await server.listen();
-  await server.load();
-  // Unlike a stream, it goes on where nobody reads or the disk is full.
-  new LineOutput(1).write(`${listening(config.host, ports)}\n`);
+  try {
+    const ports = await server.listen();
+    await server.load();
+    // Unlike a stream, it goes on where nobody reads or the disk is full.
+    if (!isStopping) new LineOutput(1).write(`${listening(config.host, ports)}\n`);
+  } catch (error) {
+    // A start that is cut short has nothing to say: the drain ends the process.
+    if (!isStopping) throw error;
+  }
 }
 
 const listening = (host: string, { http, grpc, metrics }: Ports) =>

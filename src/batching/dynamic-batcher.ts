@@ -3,7 +3,7 @@ import { AdaptiveLimits } from './adaptive-limits.js';
 import { type Clock, systemClock } from './clock.js';
 import type { BatchingLimits, BatchingPolicy, FlushReason } from './policy.js';
 import { RecentWaits } from './recent-waits.js';
-import { expired, type Place, WaitingLine } from './waiting-line.js';
+import { expired, type Place, type Waiter, WaitingLine } from './waiting-line.js';
 
 /** What the batcher must know of the work: how large an item is, and how to run a batch of them. */
 export interface BatchWork<Item, Output> {
@@ -103,7 +103,7 @@ export class DynamicBatcher<Item, Output> {
     const ahead = this.depth;
     const admittedAt = this.#clock.now();
     if (this.#hasRoom()) this.#preparing += 1;
-    else await this.#outside.join(undefined, 1, waiter);
+    else await this.#waitOutside(waiter);
     const item = await this.#prepared(prepare);
     this.#throwIfGone(waiter);
     const queued = { item, queuedAt: this.#clock.now(), admittedAt, ahead };
@@ -133,6 +133,13 @@ export class DynamicBatcher<Item, Output> {
     return { signal, level, deadline: Math.min(deadline, this.#clock.now() + timeout) };
   }
 
+  async #waitOutside(waiter: Waiter): Promise<void> {
+    const letIn = this.#outside.join(undefined, 1, waiter);
+    // For its deadline.
+    this.#planDispatch();
+    await letIn;
+  }
+
   /** Whether there is room in the queue; if not, throws unless a place outside may be taken. */
   #hasRoom(): boolean {
     if (this.#draining) {
@@ -150,10 +157,13 @@ export class DynamicBatcher<Item, Output> {
     throw new LcqError('RESOURCE_EXHAUSTED', 'Exceeds maximum queue size');
   }
 
-  /** There is a place in the next batch, or the wait for a later one is foretold to be short enough. */
+  /**
+   * There is a place in the next batch, or the wait for a later one is foretold to be short enough. One is let in behind
+   * the next batch in any case: whoever waits for another batch can tell how long that takes by now.
+   */
   #willRunInTime(): boolean {
     const { maxQueueWaitMs } = this.#policy;
-    if (!maxQueueWaitMs || this.depth < this.#limits.maxBatchSize) return true;
+    if (!maxQueueWaitMs || this.depth <= this.#limits.maxBatchSize) return true;
     return this.#recentWaits.foretell(this.depth) <= maxQueueWaitMs;
   }
 

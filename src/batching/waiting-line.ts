@@ -40,9 +40,10 @@ export class WaitingLine<Value, Result> {
     return this.#size;
   }
 
-  /** No deadline of those in line is before this; Infinity when nobody has one. */
+  /** No deadline of those in line is before this; Infinity when nobody is in line, or nobody has one. */
   get nextDeadline(): number {
-    return this.#nextDeadline;
+    // It may still be that of somebody who has left.
+    return this.length === 0 ? Infinity : this.#nextDeadline;
   }
 
   /** The first of each level: nobody behind it has waited longer. */

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { LcqError } from '../errors.js';
+import type { Logger } from './logger.js';
 import type { Metrics } from './metrics.js';
 
 /** What health checks ask of a server. */
@@ -16,8 +17,13 @@ export interface Health {
 export class MetricsServer {
   readonly #server: Server;
 
-  constructor(metrics: Metrics, health: Health) {
-    this.#server = createServer((request, response) => answer(metrics, health, request, response));
+  constructor(metrics: Metrics, health: Health, log: Logger) {
+    this.#server = createServer((request, response) => {
+      answer(metrics, health, request, response).catch((error) => {
+        log.error({ err: error, url: request.url }, 'defect');
+        json(response, 500, { error: 'internal error', code: 'INTERNAL' });
+      });
+    });
   }
 
   /** Resolves to the port. Rejects with UNAVAILABLE if it cannot be had. */
@@ -42,19 +48,20 @@ async function answer(
   { method, url }: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const json = (status: number, body: object) =>
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   const path = method === 'GET' ? url?.split('?')[0] : undefined;
   if (path === '/metrics') {
-    response.setHeader('content-type', registry.contentType);
-    response.end(await registry.metrics());
+    const text = await registry.metrics();
+    response.setHeader('content-type', registry.contentType).end(text);
   } else if (path === '/v2/health/live') {
-    json(200, { live: true });
+    json(response, 200, { live: true });
   } else if (path === '/v2/health/ready' && state === 'ready') {
-    json(200, { ready: true });
+    json(response, 200, { ready: true });
   } else if (path === '/v2/health/ready') {
-    json(503, { error: `Server is ${state}`, code: 'UNAVAILABLE' });
+    json(response, 503, { error: `Server is ${state}`, code: 'UNAVAILABLE' });
   } else {
-    json(404, { error: 'Not Found', code: 'NOT_FOUND' });
+    json(response, 404, { error: 'Not Found', code: 'NOT_FOUND' });
   }
 }
+
+const json = (response: ServerResponse, status: number, body: object) =>
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));

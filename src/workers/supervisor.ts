@@ -47,11 +47,13 @@ const STABLE_MS = 10_000;
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #held = new Map<number, Held>();
-  readonly #upListeners: (() => void)[] = [];
+  /** Openings that wait for the next start: told when it is over, and why it failed if it did. */
+  readonly #waiting: ((failure?: LcqError) => void)[] = [];
   #process: WorkerProcess | undefined;
   #isUp = false;
   #lastSession = 0;
   #failures = 0;
+  #isStopping = false;
   #closed = false;
   /** Of the next restart, or of the next try to open again what could not be. */
   #next: NodeJS.Timeout | undefined;
@@ -74,24 +76,33 @@ export class Supervisor {
     return this.#isUp;
   }
 
-  /** Starts the worker. Rejects with UNAVAILABLE when it does not come up the first time. */
+  /** Starts the worker. Rejects with UNAVAILABLE when it does not come up this time: it is tried again later. */
   async start(): Promise<WorkerProcess> {
     const worker = new WorkerProcess(this.#options.command);
     const bornAt = performance.now();
     this.#process = worker;
     void worker.ended.then((how) => this.#onEnd(worker, how, performance.now() - bornAt));
-    await worker.start();
+    try {
+      await worker.start();
+    } catch (error) {
+      this.#tellWaiting(LcqError.from(error));
+      throw error;
+    }
     this.#isUp = true;
-    for (const listener of this.#upListeners.splice(0)) listener();
+    this.#tellWaiting();
     return worker;
   }
 
-  /** Opens a session and keeps it open over restarts, warm. Rejects as the session's opening does. */
+  /**
+   * Opens a session and keeps it open over restarts, warm. While the worker is down it waits for the next start. Rejects
+   * as the session's opening does, and with UNAVAILABLE when that start fails or the server stops.
+   */
   async open(
     file: ModelFile,
     warmUp: WarmUp,
   ): Promise<Answers['open'] & { readonly session: number }> {
-    if (!this.#isUp) await new Promise<void>((resolve) => this.#upListeners.push(resolve));
+    if (this.#isStopping) throw stopping();
+    if (!this.#isUp) await this.#nextStart();
     this.#lastSession += 1;
     const session = this.#lastSession;
     const specs = await this.#ask(this.#process, { kind: 'open', session, file });
@@ -114,10 +125,27 @@ export class Supervisor {
     if (isOpen) await this.#forget(this.#process, session);
   }
 
+  /** Opens nothing more, also of what waits for that; what is open goes on. */
+  stopOpening(): void {
+    this.#isStopping = true;
+    this.#tellWaiting(stopping());
+  }
+
   async close(): Promise<void> {
+    this.stopOpening();
     this.#closed = true;
     clearTimeout(this.#next);
     await this.#process?.close();
+  }
+
+  #nextStart(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push((failure) => (failure ? reject(failure) : resolve()));
+    });
+  }
+
+  #tellWaiting(failure?: LcqError): void {
+    for (const tell of this.#waiting.splice(0)) tell(failure);
   }
 
   #ask<Kind extends Question['kind']>(
@@ -196,4 +224,5 @@ export class Supervisor {
 const down = () => new LcqError('UNAVAILABLE', 'the worker process of this model is restarting');
 const notReopened = ({ message }: LcqError) =>
   new LcqError('UNAVAILABLE', `not open since its worker process restarted: ${message}`);
+const stopping = () => new LcqError('UNAVAILABLE', 'Server is stopping');
 const closed = () => new LcqError('UNAVAILABLE', 'the session is closed');

@@ -17,17 +17,17 @@ export class WorkerPool {
     return this.#workers.flatMap(({ pid }) => pid ?? []);
   }
 
-  /** Starts the workers, which takes a while: what is opened waits for them, and rejects with UNAVAILABLE if one fails. */
+  /** Starts the workers, which takes a while: what is opened waits for them. One that fails is started again later. */
   start(): void {
-    this.#started = Promise.all(this.#workers.map((worker) => worker.start()));
-    this.#started.catch(() => {});
+    this.#started = Promise.allSettled(this.#workers.map((worker) => worker.start()));
   }
 
   /**
    * Opens a model in the worker that holds the fewest of those that are up, or will be up. In a worker that restarts
    * the session is opened again from the same content, and `warmUp` runs before it takes requests.
    *
-   * Rejects as the session's opening does.
+   * Rejects as the session's opening does, and with UNAVAILABLE when no worker is up and the next start fails too, or
+   * after `stopOpening`.
    */
   async open(file: ModelFile, warmUp: WarmUp): Promise<ModelSession> {
     if (this.#started === undefined) this.start();
@@ -43,6 +43,11 @@ export class WorkerPool {
       run: (feeds) => worker.run(session, feeds),
       dispose: () => worker.dispose(session),
     };
+  }
+
+  /** Opens nothing more, also of what waits for that; what is open goes on. */
+  stopOpening(): void {
+    for (const worker of this.#workers) worker.stopOpening();
   }
 
   /** Ends all workers; what they still run is answered with UNAVAILABLE. */

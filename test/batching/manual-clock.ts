@@ -15,6 +15,11 @@ export class ManualClock implements Clock {
     return this.#time;
   }
 
+  /** Timers that have not fired. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
   after(ms: number, callback: () => void): () => void {
     const timer = { at: this.#time + ms, callback };
     this.#timers.add(timer);

@@ -137,6 +137,29 @@ test('a timeout holds outside too', async () => {
   assert.equal(await inside, 1);
 });
 
+test('whoever waits outside is told so at the deadline, also while nothing else happens', async () => {
+  const bench = new Bench({ queueCapacity: 1, whenFull: 'delay' });
+  await bench.occupy();
+  void bench.submit(1);
+  await bench.clock.settle();
+  const outside = bench.submit(2, { timeoutMs: 5 });
+  await bench.clock.settle();
+  await bench.clock.advance(5);
+  assert.equal(await outside, 'DEADLINE_EXCEEDED');
+});
+
+test('no timer is left once everybody has been served or has left', async () => {
+  const bench = new Bench({ defaultTimeoutMs: 3_600_000 });
+  const gone = new AbortController();
+  await bench.occupy();
+  const replies = [bench.submit(1), bench.submit(2, { signal: gone.signal })];
+  await bench.clock.settle();
+  gone.abort();
+  for (let i = 0; i < 2; i++) await bench.clock.advance(10);
+  assert.deepEqual(await Promise.all(replies), [1, 'CANCELLED']);
+  assert.equal(bench.clock.pending, 0);
+});
+
 test('who would wait too long is refused at once, by the waits of those before', async () => {
   // Runs of 2 in 10 ms: 5 ms of waiting for each request ahead.
   const bench = new Bench({ maxBatchSize: 2, maxQueueWaitMs: 30 });
@@ -155,22 +178,24 @@ test('who would wait too long is refused at once, by the waits of those before',
   assert.deepEqual(await Promise.all(replies), expected);
 });
 
-test('a stall does not keep others out for good', async () => {
-  const bench = new Bench({ maxBatchSize: 2, maxQueueWaitMs: 30 });
-  const crowd = async (longMs: number) => {
-    await bench.occupy();
-    const replies = Array.from({ length: 12 }, (_, i) => bench.submit(i));
-    await bench.clock.advance(longMs);
-    for (let i = 0; i < 8; i++) await bench.clock.advance(10);
-    const refused = (await Promise.all(replies)).filter((reply) => reply === 'RESOURCE_EXHAUSTED');
-    return 12 - refused.length;
-  };
-  await crowd(10);
-  await crowd(5000);
-  assert.equal(await crowd(10), 2, 'nobody is let in but to the next batch');
-  for (let i = 0; i < 250; i++) await crowd(10);
-  assert.ok((await crowd(10)) > 2);
-});
+for (const maxBatchSize of [1, 2]) {
+  test(`a stall does not keep others out for good: batches of ${maxBatchSize}`, async () => {
+    const bench = new Bench({ maxBatchSize, maxQueueWaitMs: 60 });
+    const crowd = async (longMs: number) => {
+      await bench.occupy();
+      const replies = Array.from({ length: 12 }, (_, i) => bench.submit(i));
+      await bench.clock.advance(longMs);
+      for (let i = 0; i < 14; i++) await bench.clock.advance(10);
+      const refused = (await Promise.all(replies)).filter((each) => each === 'RESOURCE_EXHAUSTED');
+      return 12 - refused.length;
+    };
+    await crowd(10);
+    await crowd(5000);
+    assert.equal(await crowd(10), maxBatchSize + 1, 'the next batch, and one to tell');
+    for (let i = 0; i < 250; i++) await crowd(10);
+    assert.ok((await crowd(10)) > maxBatchSize + 1);
+  });
+}
 
 test('whom the next batch has a place for is let in, however slow the runs', async () => {
   const bench = new Bench({ maxBatchSize: 4, maxQueueWaitMs: 1 });

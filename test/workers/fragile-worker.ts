@@ -1,6 +1,6 @@
 /** A worker whose sessions negate bytes, until they are told to fail. */
-import { existsSync } from 'node:fs';
-import { isAbsolute } from 'node:path';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { LcqError } from '../../src/errors.js';
 import { serveSessions } from '../../src/workers/serve-sessions.js';
@@ -14,7 +14,21 @@ export const SLOW = 251;
 
 const dieInNativeCode = () => process.kill(process.pid, 'SIGSEGV');
 
+/** Each file of the folder is a start that fails. */
+function failIfTold(folder: string | undefined): void {
+  for (const name of folder === undefined ? [] : readdirSync(folder)) {
+    try {
+      rmSync(join(folder as string, name));
+    } catch {
+      // Another worker had it.
+      continue;
+    }
+    process.exit(1);
+  }
+}
+
 if (process.argv[2] === 'serve') {
+  failIfTold(process.argv[3]);
   serveSessions(async ({ path }) => {
     if (path === 'deadly') dieInNativeCode();
     if (isAbsolute(path) && !existsSync(path)) throw new LcqError('NOT_FOUND', 'no such file');

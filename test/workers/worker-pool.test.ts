@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -26,16 +26,16 @@ interface Watched {
 async function withPool(
   count: number,
   use: (watched: Watched) => Promise<void>,
-  runTimeoutMs = 60_000,
+  { runTimeoutMs = 60_000, backOffMs = 20, args = ['serve'] } = {},
 ): Promise<void> {
   const crashes: Crash[] = [];
   const restarts: Restart[] = [];
   const reopenFailures: string[] = [];
   const events = new EventTarget();
   const pool = new WorkerPool(count, {
-    command: { module, args: ['serve'], env: {} },
-    backOffMs: 20,
-    maxBackOffMs: 60,
+    command: { module, args, env: {} },
+    backOffMs,
+    maxBackOffMs: Math.max(60, backOffMs),
     runTimeoutMs,
     onCrash: (crash) => crashes.push(crash),
     onRestart: (restart) => {
@@ -200,6 +200,68 @@ test('a model that is opened while its worker is down waits for the next one', (
     await back;
   }));
 
+/** A pool whose first `failures` starts of a worker fail. */
+async function withFailingStarts(
+  failures: number,
+  workers: number,
+  use: (watched: Watched, folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'lcq-worker-'));
+  try {
+    for (let i = 0; i < failures; i++) await writeFile(join(folder, `${i}`), '');
+    const args = ['serve', folder];
+    await withPool(workers, (watched) => use(watched, folder), { args });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('a worker whose first start fails takes models once it is up, as the others do before', () =>
+  withFailingStarts(1, 2, async ({ pool, restarted }) => {
+    const back = restarted();
+    assert.deepEqual(await run(await open(pool, 'one'), [1]), [254]);
+    await back;
+    assert.equal(pool.pids.length, 2);
+    assert.deepEqual(await run(await open(pool, 'two'), [1]), [254]);
+  }));
+
+test('without a worker that starts a model is refused; once one does, models are opened', () =>
+  withFailingStarts(1000, 1, async ({ pool, restarted }, folder) => {
+    const message = 'a worker process ended while it started (1)';
+    await assert.rejects(open(pool, 'model'), { code: 'UNAVAILABLE', message });
+    const back = restarted();
+    for (const name of await readdir(folder)) await rm(join(folder, name), { force: true });
+    await back;
+    assert.deepEqual(await run(await open(pool, 'model'), [1]), [254]);
+  }));
+
+test('what waits to be opened is told when nothing more is opened; what is open goes on', () =>
+  withPool(
+    2,
+    async ({ pool }) => {
+      const session = await open(pool, 'model');
+      pool.stopOpening();
+      await assert.rejects(open(pool, 'model'), { message: 'Server is stopping' });
+      assert.deepEqual(await run(session, [1]), [254]);
+    },
+    { backOffMs: 60_000 },
+  ));
+
+test('an opening that waits for a worker does not outlast the pool', () =>
+  withPool(
+    1,
+    async ({ pool }) => {
+      await assert.rejects(open(pool, 'deadly'), unavailable);
+      while (pool.pids.length > 0) await setTimeout(1);
+      const refused = assert.rejects(open(pool, 'model'), { message: 'Server is stopping' });
+      await setTimeout(0);
+      await pool.close();
+      await refused;
+      await assert.rejects(open(pool, 'model'), { message: 'Server is stopping' });
+    },
+    { backOffMs: 60_000 },
+  ));
+
 test('restarts back off while a worker keeps crashing', () =>
   withPool(1, async ({ pool, crashes, restarted }) => {
     const session = await open(pool, 'model');
@@ -235,7 +297,7 @@ test('a run that hangs is ended with its worker', () =>
       await back;
       assert.deepEqual(await run(session, [1]), [254]);
     },
-    150,
+    { runTimeoutMs: 150 },
   ));
 
 test('a signal to the process group does not end a worker, closing does', () =>

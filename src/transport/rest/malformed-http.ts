@@ -2,16 +2,23 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { LcqError } from '../../errors.js';
 
-/** What node:http could not read as a request has no reply object: the answer is written to the socket. */
+/**
+ * What node:http could not read as a request has no reply object: the answer is written to the socket, and the connection
+ * is closed, whether the other end closes its own or goes on sending.
+ */
 export function refuseMalformedHttp(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
   const status =
     error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request';
   const body = JSON.stringify({ error: status.slice(4), code: 'INVALID_ARGUMENT' });
-  socket.end(
+  socket.write(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\n` +
       `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
   );
+  socket.destroySoon();
 }
 
 /** Takes over two cases in which node:http would answer with nothing but a status. Needs `requireHostHeader` false. */

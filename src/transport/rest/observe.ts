@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { RequestObserver } from '../../observability/request-observer.js';
 
-/** Answers with the request's id, logs and traces. The first hook of all, so that refusals are seen too. */
+/** Answers with the request's id, logs and traces. To be added before the hooks that refuse, so that refusals are seen too. */
 export function observeWith(app: FastifyInstance, observer: RequestObserver): void {
   app.addHook('onRequest', async (request, reply) => {
     const observed = observer.start('rest', (name) => {

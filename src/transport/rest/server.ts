@@ -98,6 +98,7 @@ export class RestServer {
     reportTimings(this.#app);
     answerWithWords(this.#app);
     guardRoutes(this.#app, options.access);
+    this.#app.addHook('onRequest', refuseEncodedForms);
     refuseWhenFull(this.#app, options.service);
     this.#app.addHook('onSend', async (_request, reply) => {
       // A kept-alive connection would outlive the drain.
@@ -118,8 +119,9 @@ export class RestServer {
     if (options.playground) this.#app.register(playgroundRoutes);
   }
 
-  /** Resolves to the port. Rejects with UNAVAILABLE if it cannot be had. */
+  /** Resolves to the port. Rejects with UNAVAILABLE if it cannot be had, and as the routes do that cannot be made. */
   async listen(host: string, port: number): Promise<number> {
+    await this.#app.ready();
     try {
       await this.#app.listen({ host, port });
     } catch (cause) {
@@ -165,7 +167,6 @@ function readBodiesAsBytes(app: FastifyInstance, maxBodyBytes: number): void {
     async (request: FastifyRequest, body: Buffer) =>
       decodeBody(body, request.headers['content-encoding'], maxBodyBytes),
   );
-  app.addHook('onRequest', refuseEncodedForms);
 }
 
 /** Counts each inference request once, when its reply or its connection ends. */
@@ -186,7 +187,6 @@ function refuseWhenFull(app: FastifyInstance, service: InferenceService): void {
 function handleErrors(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
     const error = toLcqError(thrown);
-    request.outcome = error.code;
     if (error.code === 'INTERNAL') log.error({ err: thrown, url: request.url }, 'defect');
     return sendError(reply, error);
   });
@@ -205,6 +205,7 @@ async function refuseEncodedForms(request: FastifyRequest): Promise<void> {
 }
 
 function sendError(reply: FastifyReply, error: LcqError) {
+  reply.request.outcome = error.code;
   const { code, message } = publicError(error);
   return sendJson(reply.code(ERROR_CODES[code].http), { error: message, code });
 }
