@@ -70,6 +70,21 @@ test('with keys, callers without a valid one are refused on both transports', ()
     assert.equal((await rest(`${context.url}/invented`)).status, 401);
   }));
 
+test('a form in gzip is refused after its caller is: with an id, and counted', () =>
+  withKeys(async ({ url, metrics }) => {
+    const headers = {
+      'content-type': 'multipart/form-data; boundary=x',
+      'content-encoding': 'gzip',
+    };
+    const send = (more: object) =>
+      rest(`${url}/v1/models/colours:classify`, 'form', { headers: { ...headers, ...more } });
+    assert.deepEqual(outcome(await send({})), [401, 'UNAUTHENTICATED']);
+    const refused = await send({ 'x-api-key': KEY });
+    assert.deepEqual(outcome(refused), [415, 'UNSUPPORTED_MEDIA_TYPE']);
+    assert.ok(refused.headers.get('x-request-id'));
+    assert.match(await metrics(), /^lcq_requests_total\{.*code="UNSUPPORTED_MEDIA_TYPE"\} 1$/m);
+  }));
+
 test('probes need no key', () =>
   withKeys(async (context) => {
     for (const path of ['live', 'ready']) {

@@ -1,6 +1,6 @@
 /**
- * The server as a process of its own, with the colour model: `node colour-server.js REPOSITORY`. Says its ports on the
- * first line of standard output. A parent with a channel to it decides when its batches end: it is sent `running` as
+ * The server as a process of its own, with the colour model: `node colour-server.js REPOSITORY
+ * [SETTINGS]`, more of them as JSON. Says its ports on the first line of standard output. A parent with a channel to it decides when its batches end: it is sent `running` as
  * each starts, once the model is warm, and has to send a message to let all go on.
  */
 import { once } from 'node:events';
@@ -18,8 +18,9 @@ async function waitForParent(): Promise<void> {
   await once(process, 'message');
 }
 
-const [modelRepository] = process.argv.slice(2);
-const flags = { host: '127.0.0.1', httpPort: 0, grpcPort: 0, metricsPort: 0, modelRepository };
-await serve(loadConfig({ environment: {}, flags: { ...flags, logLevel: 'warn' } }), {
+const [modelRepository, settings = '{}'] = process.argv.slice(2);
+const ports = { httpPort: 0, grpcPort: 0, metricsPort: 0 };
+const flags = { host: '127.0.0.1', ...ports, modelRepository, logLevel: 'warn' };
+await serve(loadConfig({ environment: {}, flags: { ...flags, ...JSON.parse(settings) } }), {
   openSession: async () => colourSession(waitForParent),
 });

@@ -1,5 +1,6 @@
 /** What the fuzzer found: each request once crashed, hung, leaked, or was blamed on the server. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -127,6 +128,23 @@ test('a request without a host is refused with a code, and one of HTTP/1.0 needs
     assert.match(refused, /^HTTP\/1\.1 400 Bad Request\r\n/);
     assert.match(refused, /\{"error":"header 'host' is missing","code":"INVALID_ARGUMENT"\}$/);
     assert.match(await get('1.0'), / 200 OK\r\n/);
+  }));
+
+test('whoever sends what is no HTTP is cut off after the answer, also if they keep their end open', () =>
+  withServer(async ({ ports }) => {
+    const socket = connect({ port: ports.http, host: '127.0.0.1', allowHalfOpen: true });
+    const cutOff = once(socket, 'error', { signal: AbortSignal.timeout(10_000) }).catch((e) => e);
+    let answer = '';
+    socket.on('data', (bytes) => {
+      answer += bytes;
+    });
+    socket.write('no HTTP\r\n\r\n');
+    await once(socket, 'end');
+    assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*"code":"INVALID_ARGUMENT"\}$/);
+    // Whether the other end is closed too shows when something arrives there.
+    const more = setInterval(() => socket.write('more'), 5);
+    const [error] = await cutOff.finally(() => clearInterval(more));
+    assert.match(error.code, /ECONNRESET|EPIPE/);
   }));
 
 test('JSON nested deeper than the stack is refused wherever it is', () =>

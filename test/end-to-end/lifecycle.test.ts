@@ -1,23 +1,27 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import fs from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { connect as connectHttp2 } from 'node:http2';
+import { syncBuiltinESMExports } from 'node:module';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { test } from 'node:test';
+import { text } from 'node:stream/consumers';
+import { mock, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
-import { configSchema } from '../../src/config/schema.js';
+import { configSchema, type ServerConfig } from '../../src/config/schema.js';
 import { ModelServer } from '../../src/main.js';
 import { createLogger } from '../../src/observability/logger.js';
 import { colourSession, withColourRepository } from '../serving/colour-model.js';
 import { GrpcClient, rest, solidImage, TEST_SETTINGS, withServer } from './server-under-test.js';
 
+const SLOW_START = fileURLToPath(new URL('./slow-start.js', import.meta.url));
 const SERVER = fileURLToPath(new URL('./colour-server.js', import.meta.url));
 
 interface Child {
@@ -26,10 +30,14 @@ interface Child {
 }
 
 /** Starts the server as a process and hands it over once it is ready. */
-async function withChild<T>(use: (child: Child) => Promise<T>): Promise<T> {
+async function withChild<T>(
+  use: (child: Child) => Promise<T>,
+  settings: Partial<ServerConfig> = {},
+): Promise<T> {
   return withColourRepository(async (root) => {
     const stdio = ['ignore', 'pipe', 'inherit', 'ipc'] as const;
-    const child = spawn(process.execPath, [SERVER, root], { stdio: [...stdio] });
+    const args = [SERVER, root, JSON.stringify(settings)];
+    const child = spawn(process.execPath, args, { stdio: [...stdio] });
     try {
       const [line] = await once(createInterface({ input: child.stdout as Readable }), 'line');
       const said =
@@ -85,27 +93,37 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 test('for the drain delay the server is not ready and takes requests, also on new connections', () =>
-  withServer(
-    async ({ server, ports, url, vision }) => {
+  withChild(
+    async ({ process: child, ports }) => {
+      child.on('message', () => child.send('go on'));
+      const url = `http://127.0.0.1:${ports.http}`;
       const image = await solidImage([0, 0, 255]);
-      await vision.call('Classify', { model: 'colours', image });
-      const start = performance.now();
-      const closed = server.close();
-      assert.equal((await rest(`${url}/v2/health/ready`)).status, 503);
+      const old = new GrpcClient('lcq.v1.Vision', ports.grpc);
+      await old.call('Classify', { model: 'colours', image });
+      child.kill('SIGTERM');
+      while ((await rest(`${url}/v2/health/ready`)).status !== 503) await setTimeout(5);
       assert.equal(await health(ports.grpc), 'NOT_SERVING');
       const late = new GrpcClient('lcq.v1.Vision', ports.grpc);
-      for (const client of [vision, late]) {
+      for (const client of [old, late]) {
         const { predictions } = await client.call('Classify', { model: 'colours', image });
         assert.equal(predictions[0].label, 'blue');
+        client.close();
       }
       const { status, headers } = await rest(`${url}/v1/models/colours:classify`, image);
       assert.deepEqual([status, headers.get('connection')], [200, 'close']);
-      late.close();
-      assert.equal(await closed, true);
-      assert.ok(performance.now() - start >= 2000);
+    },
+    { drainDelayMs: 3_600_000 },
+  ));
+
+test('after the drain delay the server closes', () =>
+  withServer(
+    async ({ server, url }) => {
+      const start = performance.now();
+      assert.equal(await server.close(), true);
+      assert.ok(performance.now() - start >= 190);
       await assert.rejects(fetch(`${url}/v2/health/live`));
     },
-    { drainDelayMs: 2000 },
+    { drainDelayMs: 200 },
   ));
 
 test('an old gRPC connection is asked to go, and clients move without losing a call', () =>
@@ -229,6 +247,53 @@ test('a repository that cannot be served stops the process with status 1 and one
     const [line] = log.trim().split('\n');
     assert.equal(JSON.parse(line).msg, 'colours/labels.txt is missing from the model repository');
   }));
+
+for (const settings of [
+  { modelControl: 'none' },
+  // The second one cannot be loaded.
+  { modelControl: 'explicit', loadModels: 'colours,colourless' },
+]) {
+  test(`a signal during the start ends it in order: ${settings.modelControl}`, () =>
+    withColourRepository(async (modelRepository) => {
+      const flags = JSON.stringify({ ...TEST_SETTINGS, ...settings, modelRepository });
+      const stdio = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
+      const child = spawn(process.execPath, [SLOW_START, flags], { stdio: [...stdio] });
+      try {
+        const closed = once(child, 'close');
+        const said = text(child.stdout as Readable);
+        const log = createInterface({ input: child.stderr as Readable });
+        await once(child, 'message');
+        child.kill('SIGTERM');
+        for await (const line of log) if (line.includes('"draining"')) break;
+        (child.stderr as Readable).resume();
+        child.send('go on');
+        assert.deepEqual(await closed, [0, null]);
+        assert.equal(await said, '');
+      } finally {
+        child.kill('SIGKILL');
+      }
+    }));
+}
+
+test('routes that cannot be made are told from a port that cannot be had', async () => {
+  const { readdirSync } = fs;
+  const missing = mock.method(fs, 'readdirSync', (path: string, options: object) => {
+    if (path.endsWith('/playground/page/')) throw new Error('no such folder');
+    return readdirSync(path, options);
+  });
+  syncBuiltinESMExports();
+  try {
+    const server = new ModelServer(configSchema.parse(TEST_SETTINGS), {
+      openSession: async () => colourSession(),
+      log: createLogger('silent'),
+    });
+    const message = 'the REST routes cannot be made: no such folder';
+    await assert.rejects(server.listen(), { code: 'INTERNAL', message });
+  } finally {
+    missing.mock.restore();
+    syncBuiltinESMExports();
+  }
+});
 
 test('sessions are freed when the server stops', async () => {
   const session = colourSession();

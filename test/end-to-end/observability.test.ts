@@ -36,6 +36,7 @@ test('requests of both transports are traced below the span of their caller', as
         const image = await solidImage([255, 0, 0]);
         await rest(`${url}/v1/models/colours:classify`, image, { headers: { traceparent } });
         await rest(`${url}/v1/models/secret-name:classify`, image);
+        await rest(`${url}/nowhere`);
         const unsampled = { traceparent: `00-${TRACE}-${SPAN}-00` };
         await rest(`${url}/v1/models/colours:classify`, image, { headers: unsampled });
         const metadata = new grpc.Metadata();
@@ -56,10 +57,11 @@ test('requests of both transports are traced below the span of their caller', as
     [
       'POST /v1/models/:model(^[^:]+)::classify',
       'POST /v1/models/:model(^[^:]+)::classify',
+      'GET (unknown)',
       '/lcq.v1.Vision/Classify',
     ],
   );
-  const [below, root, overGrpc] = spans;
+  const [below, root, nowhere, overGrpc] = spans;
   for (const span of [below, overGrpc]) {
     assert.deepEqual([span.traceId, span.parentSpanId, span.kind], [TRACE, SPAN, 2]);
     assert.deepEqual(span.status, {});
@@ -67,7 +69,9 @@ test('requests of both transports are traced below the span of their caller', as
   }
   assert.notEqual(root.traceId, TRACE);
   assert.equal(root.parentSpanId, undefined);
-  assert.deepEqual(root.status, { code: 2, message: 'NOT_FOUND' });
+  for (const { status } of [root, nowhere]) {
+    assert.deepEqual(status, { code: 2, message: 'NOT_FOUND' });
+  }
 });
 
 test('a collector that is not there costs no request and no shutdown', () =>

@@ -119,9 +119,14 @@ export class RestServer {
     if (options.playground) this.#app.register(playgroundRoutes);
   }
 
-  /** Resolves to the port. Rejects with UNAVAILABLE if it cannot be had, and as the routes do that cannot be made. */
+  /** Resolves to the port. Rejects with UNAVAILABLE if it cannot be had, with INTERNAL if the routes cannot be made. */
   async listen(host: string, port: number): Promise<number> {
-    await this.#app.ready();
+    try {
+      await this.#app.ready();
+    } catch (cause) {
+      const message = `the REST routes cannot be made: ${(cause as Error).message}`;
+      throw new LcqError('INTERNAL', message, { cause });
+    }
     try {
       await this.#app.listen({ host, port });
     } catch (cause) {
