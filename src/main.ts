@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { relative, sep } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ServerConfig } from './config/schema.js';
@@ -26,6 +27,9 @@ import { RestServer } from './transport/rest/server.js';
 import { WorkerPool } from './workers/worker-pool.js';
 
 const WORKER = fileURLToPath(new URL('./workers/lcq-worker.js', import.meta.url));
+
+/** How soon gRPC health checks, which are told, know of a model that is lost or back; others are asked. */
+const HEALTH_INTERVAL_MS = 500;
 
 /** Ports that the server really listens on: they differ from the configured ones where those are 0. */
 export interface Ports {
@@ -57,6 +61,7 @@ export class ModelServer {
   readonly #metricsServer: MetricsServer;
   readonly #rest: RestServer;
   readonly #grpc: GrpcServer;
+  #healthTimer: NodeJS.Timeout | undefined;
 
   constructor(config: ServerConfig, dependencies: Dependencies = {}) {
     this.#config = config;
@@ -119,9 +124,11 @@ export class ModelServer {
       await this.#models.loadAll(modelRepository);
     }
     if (modelControl === 'poll') this.#poller.start();
-    if (this.#service.state !== 'starting') return;
-    this.#service.state = 'ready';
-    this.#grpc.setServing(true);
+    if (this.#service.phase !== 'starting') return;
+    this.#service.phase = 'ready';
+    const tellHealth = () => this.#grpc.setServing(this.#service.state === 'ready');
+    tellHealth();
+    this.#healthTimer = setInterval(tellHealth, HEALTH_INTERVAL_MS).unref();
   }
 
   /**
@@ -131,8 +138,9 @@ export class ModelServer {
    * Resolves to whether all requests that had arrived were answered.
    */
   async close(): Promise<boolean> {
-    const wasReady = this.#service.state === 'ready';
-    this.#service.state = 'draining';
+    const wasReady = this.#service.phase === 'ready';
+    this.#service.phase = 'draining';
+    clearInterval(this.#healthTimer);
     this.#poller.stop();
     this.#grpc.setServing(false);
     // Until balancers have seen that, they send more. None sends to a server that was never ready.
@@ -186,9 +194,9 @@ export class ModelServer {
       requestsInFlight: () => this.#service.inFlight,
       models: () => {
         const meant = this.#registry.all().filter(({ isRetired }) => !isRetired);
-        return meant.map(({ name: model, version, state }) => ({
+        return meant.map(({ name: model, version, state, servable }) => ({
           labels: { model, version },
-          state,
+          state: servable?.isOpen === false ? 'UNAVAILABLE' : state,
         }));
       },
       reservations: () =>
@@ -237,8 +245,11 @@ export class ModelServer {
         this.#metrics.workerRestarted();
         this.#log.info(restart, 'a worker process is back');
       },
-      onReopenFailed: (modelPath, error) =>
-        this.#log.error({ err: error, modelPath }, error.message),
+      onReopenFailed: (modelPath, error) => {
+        const [model] = relative(this.#config.modelRepository, modelPath).split(sep);
+        this.#metrics.modelLoadFailed(model, error.code);
+        this.#log.error({ err: error, modelPath }, error.message);
+      },
     });
   }
 

@@ -74,6 +74,8 @@ export interface ModelSession {
   readonly layers?: readonly LcqLayer[];
   /** Runs once, off the event loop. Rejects with an LcqError. Runs may overlap. */
   run(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
+  /** Whether runs are taken at the moment; absent: always. */
+  isOpen?(): boolean;
   /** Waits for runs in flight, then frees the native session. */
   dispose(): Promise<void>;
 }

@@ -60,6 +60,11 @@ export class Servable implements ModelContract {
     this.#metrics.watchQueue(this.labels, () => this.#batcher.depth);
   }
 
+  /** Whether its session takes runs: not while its worker restarts, nor when it could not be opened again there. */
+  get isOpen(): boolean {
+    return this.#session.isOpen?.() ?? true;
+  }
+
   get name(): string {
     return this.definition.name;
   }

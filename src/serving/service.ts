@@ -62,12 +62,14 @@ export interface ServerMetadata {
   readonly extensions: readonly string[];
 }
 
-export type ServerState = 'starting' | 'ready' | 'draining';
+/** From its start to its end. */
+export type ServerPhase = 'starting' | 'ready' | 'draining';
+/** `recovering`: a required model that was loaded does not answer, because its worker restarts or cannot open it again. */
+export type ServerState = ServerPhase | 'recovering';
 
 /** The server without its transports: both call this and only translate. Every rejection is an LcqError. */
 export class InferenceService {
-  /** Readiness for both transports; only `ready` counts as ready. */
-  state: ServerState = 'starting';
+  phase: ServerPhase = 'starting';
   readonly serverMetadata: ServerMetadata;
   readonly #registry: ModelRegistry<Servable>;
   readonly #idleListeners: (() => void)[] = [];
@@ -87,6 +89,13 @@ export class InferenceService {
         'statistics',
       ],
     };
+  }
+
+  /** Readiness for both transports; only `ready` counts as ready. */
+  get state(): ServerState {
+    const isLost = (servable: Servable) => servable.definition.config.required && !servable.isOpen;
+    const isRecovering = this.phase === 'ready' && this.#readyServables({}).some(isLost);
+    return isRecovering ? 'recovering' : this.phase;
   }
 
   /** Throws what an inference request would be refused with for want of room, before its body is read or decoded. */
@@ -151,9 +160,10 @@ export class InferenceService {
     );
   }
 
-  /** Throws NOT_FOUND; a known model that is loading, failed or unloaded is not ready. */
+  /** Throws NOT_FOUND; a known model that is loading, failed, unloaded or not open in its worker is not ready. */
   isModelReady({ model, version }: ModelReference): boolean {
-    return this.#registry.lookup(model, version).state === 'READY' && this.state === 'ready';
+    const { servable } = this.#registry.lookup(model, version);
+    return servable?.isOpen === true && this.phase === 'ready';
   }
 
   /** Metric labels of a request, whatever it names. */

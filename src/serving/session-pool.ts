@@ -30,7 +30,11 @@ export async function openInstances(
   const [{ session }] = instances;
   if (count === 1) return session;
   const { inputs, outputs, layers = [] } = session;
-  return { inputs, outputs, layers, run: (feeds) => run(leastBusy(instances), feeds), dispose };
+  const isOpen = () => instances.some(({ session }) => session.isOpen?.() ?? true);
+  return {
+    ...{ inputs, outputs, layers, isOpen, dispose },
+    run: (feeds) => run(leastBusy(instances), feeds),
+  };
 }
 
 function leastBusy(instances: readonly Instance[]): Instance {

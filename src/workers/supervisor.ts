@@ -111,6 +111,11 @@ export class Supervisor {
     return { session, ...specs };
   }
 
+  /** Whether the session takes runs at the moment: neither is the worker down, nor could it not be opened again. */
+  isOpen(session: number): boolean {
+    return this.#held.get(session)?.state === 'open';
+  }
+
   /** Rejects as the run does, or with UNAVAILABLE while the worker is down or the session cannot be opened again. */
   async run(session: number, feeds: Answers['run']): Promise<Answers['run']> {
     const state = this.#held.get(session)?.state ?? closed();
@@ -120,7 +125,7 @@ export class Supervisor {
 
   /** Closes a session, now or for all lives to come. */
   async dispose(session: number): Promise<void> {
-    const isOpen = this.#held.get(session)?.state === 'open';
+    const isOpen = this.isOpen(session);
     this.#held.delete(session);
     if (isOpen) await this.#forget(this.#process, session);
   }

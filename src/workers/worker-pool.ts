@@ -41,6 +41,7 @@ export class WorkerPool {
       outputs,
       layers,
       run: (feeds) => worker.run(session, feeds),
+      isOpen: () => worker.isOpen(session),
       dispose: () => worker.dispose(session),
     };
   }

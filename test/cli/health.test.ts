@@ -4,7 +4,11 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { withServer } from '../end-to-end/server-under-test.js';
+import { configSchema } from '../../src/config/schema.js';
+import { ModelServer } from '../../src/main.js';
+import { createLogger } from '../../src/observability/logger.js';
+import { TEST_SETTINGS, withServer } from '../end-to-end/server-under-test.js';
+import { colourSession, withColourRepository } from '../serving/colour-model.js';
 
 const LCQ = fileURLToPath(new URL('../../src/cli/lcq.js', import.meta.url));
 const certificates = new URL('../../../test/security/certificates/', import.meta.url);
@@ -23,18 +27,21 @@ async function health(env: NodeJS.ProcessEnv): Promise<{ status: number; error: 
   return { status, error };
 }
 
-test('lcq health: 0 while the server is ready, 1 once it drains', () =>
-  withServer(
-    async ({ server, ports }) => {
-      const env = { LCQ_METRICS_PORT: String(ports.metrics) };
+test('lcq health: 1 while the server is not ready, 0 once it is', () =>
+  withColourRepository(async (modelRepository) => {
+    const openSession = async () => colourSession();
+    const config = configSchema.parse({ ...TEST_SETTINGS, modelRepository });
+    const server = new ModelServer(config, { openSession, log: createLogger('silent') });
+    const env = { LCQ_METRICS_PORT: String((await server.listen()).metrics) };
+    try {
+      const starting = { status: 1, error: 'lcq: UNAVAILABLE: not ready: status 503\n' };
+      assert.deepEqual(await health(env), starting);
+      await server.load();
       assert.deepEqual(await health(env), { status: 0, error: '' });
-      const closed = server.close();
-      const draining = { status: 1, error: 'lcq: UNAVAILABLE: not ready: status 503\n' };
-      assert.deepEqual(await health(env), draining);
-      await closed;
-    },
-    { drainDelayMs: 3000 },
-  ));
+    } finally {
+      await server.close();
+    }
+  }));
 
 test('lcq health: needs no certificate where clients do', () =>
   withServer(

@@ -14,12 +14,18 @@ import { mock, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
-import { service as healthService } from 'grpc-health-check';
 import { configSchema, type ServerConfig } from '../../src/config/schema.js';
 import { ModelServer } from '../../src/main.js';
 import { createLogger } from '../../src/observability/logger.js';
 import { colourSession, withColourRepository } from '../serving/colour-model.js';
-import { GrpcClient, rest, solidImage, TEST_SETTINGS, withServer } from './server-under-test.js';
+import {
+  GrpcClient,
+  health,
+  rest,
+  solidImage,
+  TEST_SETTINGS,
+  withServer,
+} from './server-under-test.js';
 
 const SLOW_START = fileURLToPath(new URL('./slow-start.js', import.meta.url));
 const SERVER = fileURLToPath(new URL('./colour-server.js', import.meta.url));
@@ -215,25 +221,6 @@ test('the server is live at once and ready once every model is warm', () =>
     inference.close();
     await server.close();
   }));
-
-async function health(port: number): Promise<string> {
-  const Client = grpc.makeGenericClientConstructor(
-    healthService as unknown as grpc.ServiceDefinition,
-    'Health',
-  );
-  const client = new Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
-  try {
-    return await new Promise((resolve, reject) => {
-      client.check(
-        { service: 'lcq.v1.Vision' },
-        (error: Error | null, reply: { status: string }) =>
-          error ? reject(error) : resolve(reply.status),
-      );
-    });
-  } finally {
-    client.close();
-  }
-}
 
 test('a repository that cannot be served stops the process with status 1 and one clear error', () =>
   withColourRepository(async (root) => {

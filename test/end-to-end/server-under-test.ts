@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { service as healthService } from 'grpc-health-check';
 import sharp from 'sharp';
 import { configSchema, type ServerConfig } from '../../src/config/schema.js';
 import { ModelServer, type Ports } from '../../src/main.js';
@@ -159,6 +160,26 @@ export class GrpcClient {
 
   close(): void {
     this.#client.close();
+  }
+}
+
+/** What grpc.health.v1 says of the vision service. */
+export async function health(port: number): Promise<string> {
+  const Client = grpc.makeGenericClientConstructor(
+    healthService as unknown as grpc.ServiceDefinition,
+    'Health',
+  );
+  const client = new Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+  try {
+    return await new Promise((resolve, reject) => {
+      client.check(
+        { service: 'lcq.v1.Vision' },
+        (error: Error | null, reply: { status: string }) =>
+          error ? reject(error) : resolve(reply.status),
+      );
+    });
+  } finally {
+    client.close();
   }
 }
 

@@ -3,9 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { configSchema } from '../../src/config/schema.js';
-import { ModelServer } from '../../src/main.js';
+import { ModelServer, type Ports } from '../../src/main.js';
 import { createLogger } from '../../src/observability/logger.js';
-import { rest, TEST_SETTINGS } from './server-under-test.js';
+import { GrpcClient, health, rest, TEST_SETTINGS } from './server-under-test.js';
 import { untrainedNetwork, withUntrainedNetwork } from './untrained-network.js';
 
 /** Asks `net` over REST and returns the outputs as text, or the error. */
@@ -55,6 +55,21 @@ test('kill -9 of a worker under load: coded errors until it is back, and no wron
     assert.deepEqual(server.workerPids, []);
   }));
 
+const scrape = async ({ metrics }: Ports) =>
+  (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
+
+/** What all say who are asked: of the server over gRPC; of the server twice and of the model over HTTP. */
+async function readiness({ http, grpc, metrics }: Ports) {
+  const client = new GrpcClient('inference.GRPCInferenceService', grpc);
+  const { ready } = await client.call('ServerReady', {});
+  const byModel = await client.call('ModelReady', { name: 'net' });
+  client.close();
+  assert.equal(byModel.ready, ready);
+  const paths = [`${http}/v2/health`, `${metrics}/v2/health`, `${http}/v2/models/net`];
+  const replies = await Promise.all(paths.map((path) => rest(`http://127.0.0.1:${path}/ready`)));
+  return { ready, statuses: replies.map(({ status }) => status) };
+}
+
 test('a worker that restarts never serves another file under the version that was loaded', () =>
   withUntrainedNetwork(async (modelRepository, modelPath) => {
     const settings = { ...TEST_SETTINGS, modelRepository, workers: 2, modelControl: 'explicit' };
@@ -73,8 +88,18 @@ test('a worker that restarts never serves another file under the version that wa
         assert.ok(answer === before || !answer.startsWith('['), answer);
         await setTimeout(5);
       }
+      // Until somebody loads what is there, nothing says that the model answers.
+      assert.deepEqual(await readiness(ports), { ready: false, statuses: [503, 503, 503] });
+      const lost = await scrape(ports);
+      assert.match(lost, /^lcq_server_ready 0$/m);
+      assert.match(lost, /^lcq_model_state\{model="net",version="1",state="READY"\} 0$/m);
+      assert.match(lost, /^lcq_model_load_failures_total\{model="net",code="NOT_FOUND"\} [1-9]/m);
+      while ((await health(ports.grpc)) !== 'NOT_SERVING') await setTimeout(5);
       const load = `http://127.0.0.1:${ports.http}/v2/repository/models/net/load`;
       assert.equal((await rest(load, '')).status, 200);
+      assert.deepEqual(await readiness(ports), { ready: true, statuses: [200, 200, 200] });
+      assert.match(await scrape(ports), /^lcq_server_ready 1$/m);
+      while ((await health(ports.grpc)) !== 'SERVING') await setTimeout(5);
       const after = await ask();
       assert.ok(after.startsWith('[') && after !== before, after);
     } finally {

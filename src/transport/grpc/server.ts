@@ -47,6 +47,7 @@ export class GrpcServer {
   readonly #credentials: ReloadableCredentials | undefined;
   readonly #health = new HealthImplementation();
   readonly #service: InferenceService;
+  #isServing: boolean | undefined;
 
   constructor(options: GrpcOptions) {
     this.#service = options.service;
@@ -73,6 +74,8 @@ export class GrpcServer {
 
   /** What grpc.health.v1 says, of the server as a whole and of each service. */
   setServing(serving: boolean): void {
+    if (serving === this.#isServing) return;
+    this.#isServing = serving;
     for (const service of HEALTH_SERVICES) {
       this.#health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING');
     }

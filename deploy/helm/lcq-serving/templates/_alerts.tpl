@@ -1,6 +1,7 @@
 {{/*
 The alerts as a list. What to do about each is in docs/operations.md, "Alerts", in more words than the annotation `runbook`.
-$m selects this release's series; a pod's own label is `pod`, which Prometheus adds.
+$m selects this release's series; a pod's own label is `pod`, which Prometheus adds. A counter with a label has no series
+before its first event: `increase` sees no rise from nothing to 1, `x unless x offset` does.
 */}}
 {{- define "lcq-serving.alerts" -}}
 {{- $m := include "lcq-serving.matchers" . }}
@@ -28,7 +29,9 @@ $m selects this release's series; a pod's own label is `pod`, which Prometheus a
     summary: {{ `No version of {{ $labels.model }} is ready on {{ $labels.pod }}` | quote }}
     runbook: POST /v2/repository/index on that pod gives the reason of each version.
 - alert: LcqServingModelLoadFailed
-  expr: increase(lcq_model_load_failures_total{ {{- $m }}}[30m]) > 0
+  expr: >-
+    increase(lcq_model_load_failures_total{ {{- $m }}}[30m]) > 0
+    or (lcq_model_load_failures_total{ {{- $m }}} unless lcq_model_load_failures_total{ {{- $m }}} offset 30m) > 0
   labels: { severity: warning }
   annotations:
     summary: {{ `A load of {{ $labels.model }} failed on {{ $labels.pod }} ({{ $labels.code }}); what answered before still does` | quote }}
@@ -68,7 +71,9 @@ $m selects this release's series; a pod's own label is `pod`, which Prometheus a
     summary: {{ printf "%s of %v places" "{{ $labels.pod }} has {{ $value }} requests waiting for {{ $labels.model }}," $capacity | quote }}
     runbook: As LcqServingRefusing, which comes next. When only one pod is full, clients do not balance (gRPC).
 - alert: LcqServingWorkerCrashed
-  expr: increase(lcq_worker_crashes_total{ {{- $m }}}[15m]) > 0
+  expr: >-
+    increase(lcq_worker_crashes_total{ {{- $m }}}[15m]) > 0
+    or (lcq_worker_crashes_total{ {{- $m }}} unless lcq_worker_crashes_total{ {{- $m }}} offset 15m) > 0
   labels: { severity: warning }
   annotations:
     summary: {{ `A worker process of {{ $labels.pod }} ended ({{ $labels.reason }})` | quote }}
