@@ -7,6 +7,8 @@ import { type Ending, Tally } from './tally.js';
 const SENDERS = 6;
 /** All requests bring a deadline; none should come near it. */
 const DEADLINE_MS = 30_000;
+/** Longer than the longest back-off of a worker. */
+const RECOVERY_MS = 60_000;
 /** What grpc-js says itself when a connection breaks: no status of the server. */
 const BROKEN =
   /ECONN|EPIPE|Connection dropped|No connection established|RST_STREAM|socket|refused/i;
@@ -37,9 +39,17 @@ export class Load {
     this.#senders = Array.from({ length: SENDERS }, () => this.#send());
   }
 
-  /** Milliseconds from now to the first right reply to a request that begins from now on. */
+  /** Milliseconds from now to the first right reply to a request that begins from now on. Rejects if none comes. */
   recovery(): Promise<number> {
-    return new Promise((resolve) => this.#waiting.push({ since: performance.now(), resolve }));
+    return new Promise((resolve, reject) => {
+      const error = new Error(`no right reply within ${RECOVERY_MS} ms`);
+      const late = setTimeout(() => reject(error), RECOVERY_MS);
+      const inTime = (milliseconds: number) => {
+        clearTimeout(late);
+        resolve(milliseconds);
+      };
+      this.#waiting.push({ since: performance.now(), resolve: inTime });
+    });
   }
 
   async stop(): Promise<Tally> {

@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { type ModelKey, modelPath, type Question } from './questions.js';
 import { both, loadModel, type Outcome, type Report, underLoad, type World } from './world.js';
 
+const loadFailures = ({ server }: World) => server.metric('lcq_model_load_failures_total');
 const content = (key: ModelKey) => readFile(modelPath(key));
 
 /** Other content under the same version, again and again; answers are of the one or the other, whole. */
@@ -42,8 +43,13 @@ export function corruptPolled(questions: readonly Question[]): Promise<Outcome> 
   const options = { settings: { modelControl: 'poll', pollIntervalMs: 100 } };
   return underLoad('corrupt model file, poll', questions, options, async (world, report) => {
     for (const bytes of corrupt(await content('A'))) {
+      const before = await loadFailures(world);
       await world.replaceModel(bytes);
-      await setTimeout(500);
+      const deadline = performance.now() + 20_000;
+      while ((await loadFailures(world)) === before && performance.now() < deadline) {
+        await setTimeout(20);
+      }
+      report.expect((await loadFailures(world)) > before, 'the corrupt file was not found');
       report.recoveries.push(await world.load.recovery());
     }
     await takeOver(world, report, async () => {});

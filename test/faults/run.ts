@@ -1,7 +1,7 @@
 /**
  * Injects faults into a running server under load and counts what became of every request, by the content of the
  * reply: `npm run test:faults`, or `npm run test:faults -- --quick` in about a minute. Words pick the faults whose names
- * contain one of them. The exit status is 1 if any reply was wrong or lost.
+ * contain one of them. The exit status is 1 if any reply was wrong or lost, or an error that the fault does not excuse.
  */
 import { disconnected, slowUploads } from './client-faults.js';
 import { corruptLoaded, corruptPolled, reloaded } from './model-faults.js';

@@ -17,7 +17,7 @@ export function workerKilled(questions: readonly Question[], quick: boolean): Pr
   return underLoad(
     `kill -9 of the worker, ${times} times`,
     questions,
-    {},
+    { codes: ['UNAVAILABLE'] },
     async (world, report) => {
       for (let i = 0; i < times; i++) {
         const [pid] = world.server.workers;
@@ -32,7 +32,8 @@ export function workerKilled(questions: readonly Question[], quick: boolean): Pr
 
 /** SIGTERM: what had begun before is answered, and the status is 0. */
 export function terminated(questions: readonly Question[]): Promise<Outcome> {
-  return underLoad('SIGTERM', questions, {}, async ({ server, load }, report) => {
+  const options = { codes: ['UNAVAILABLE'] };
+  return underLoad('SIGTERM', questions, options, async ({ server, load }, report) => {
     load.isStopping = true;
     const status = await server.stop();
     report.expect(status === 0, `exit status ${status}`);

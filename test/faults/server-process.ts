@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 
 const LCQ = fileURLToPath(new URL('../../src/cli/lcq.js', import.meta.url));
 
+/** Longest time for a start, on a machine with other load. */
+const START_MS = 120_000;
+
 export interface Ports {
   readonly http: number;
   readonly grpc: number;
@@ -53,7 +56,12 @@ export class ServerProcess {
     });
     closeSync(output);
     const server = new ServerProcess(child, { http, grpc, metrics });
-    await server.#ready();
+    try {
+      await server.#ready();
+    } catch (error) {
+      server.kill('SIGKILL');
+      throw error;
+    }
     return server;
   }
 
@@ -104,8 +112,12 @@ export class ServerProcess {
         ({ ok }) => ok,
         () => false,
       );
+    const deadline = performance.now() + START_MS;
     while (!(await isReady())) {
-      if (this.#child.exitCode !== null) throw new Error('the server ended before it was ready');
+      const { exitCode, signalCode } = this.#child;
+      const how = exitCode ?? signalCode;
+      if (how !== null) throw new Error(`the server ended before it was ready (${how})`);
+      if (performance.now() > deadline) throw new Error(`not ready within ${START_MS} ms`);
       await setTimeout(50);
     }
   }

@@ -36,6 +36,11 @@ export class Report {
   }
 }
 
+export interface FaultOptions extends ProcessOptions {
+  /** Error codes that well-behaved callers may see; none if absent. */
+  readonly codes?: readonly string[];
+}
+
 /** Time under load before a fault and after it. */
 const STEADY_MS = 1000;
 
@@ -43,7 +48,7 @@ const STEADY_MS = 1000;
 export async function underLoad(
   fault: string,
   questions: readonly Question[],
-  options: ProcessOptions,
+  { codes = [], ...options }: FaultOptions,
   inject: (world: World, report: Report) => Promise<void>,
 ): Promise<Outcome> {
   const root = await mkdtemp(join(tmpdir(), 'lcq-faults-'));
@@ -64,6 +69,8 @@ export async function underLoad(
     await setTimeout(STEADY_MS);
     const after = load.isStopping ? before : server.memory;
     const tally = await load.stop();
+    const others = [...tally.coded.keys()].filter((code) => !codes.includes(code));
+    report.expect(others.length === 0, `callers saw ${others}`);
     if (!load.isStopping) await settle(server, report);
     return { fault, tally, memory: [before, after], ...report };
   } finally {
