@@ -102,6 +102,11 @@ test('a body or message over the transport limit is refused', () =>
       form.append('image', new Blob([body]), 'photo.png');
       const multipart = await rest(`${url}/v1/models/colours:classify`, form);
       assert.deepEqual([multipart.status, multipart.json.code], [413, 'TOO_LARGE']);
+      const several = new FormData();
+      for (let i = 0; i < 2; i++)
+        several.append('image', new Blob([body.subarray(0, 40_000)]), 'a');
+      const sum = await rest(`${url}/v1/models/colours:classify`, several);
+      assert.deepEqual([sum.status, sum.json.code], [413, 'TOO_LARGE']);
       await assertUnharmed(server);
     },
     { maxBodyBytes: 65_536, maxGrpcMessageBytes: 65_536, maxImageBytes: 65_536 },

@@ -31,16 +31,22 @@ export async function readPictures(request: FastifyRequest): Promise<Uint8Array[
 
 async function readForm(request: FastifyRequest): Promise<Uint8Array[]> {
   const images: Uint8Array[] = [];
+  const { bodyLimit = Infinity } = request.routeOptions;
+  let size = 0;
   try {
     for await (const part of request.parts()) {
       if (part.type !== 'file') continue;
       // Every file has to be read, or the form never ends.
       const bytes = await part.toBuffer();
+      size += bytes.length;
+      // Each file is bounded while it arrives, a body as a whole only where nobody else reads it.
+      if (size > bodyLimit) throw new LcqError('TOO_LARGE', 'Request body is too large');
       if (part.fieldname === 'image') images.push(bytes);
     }
   } catch (cause) {
     // The limits' errors say what they are; all others come from the parser.
-    if ((cause as { statusCode?: number }).statusCode !== undefined) throw cause;
+    const isKnown = cause instanceof LcqError || 'statusCode' in (cause as object);
+    if (isKnown) throw cause;
     throw new LcqError('INVALID_ARGUMENT', 'the multipart form is malformed', { cause });
   }
   if (images.length > 0) return images;
