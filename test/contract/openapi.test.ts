@@ -64,7 +64,7 @@ async function registeredPaths<T>(use: () => Promise<T>): Promise<Set<string>> {
   } finally {
     unsubscribe('fastify.initialization', onServer);
   }
-  const paths = [...urls].map((url) => url.replace(/:(model|version)(\(.*?\))?/g, '{$1}'));
+  const paths = [...urls].map((url) => url.replace(/(?<!:):(\w+)(\(.*?\))?/g, '{$1}'));
   return new Set(paths.map((path) => path.replace('::', ':')));
 }
 

@@ -86,6 +86,8 @@ test('what a server says of itself and its models is as promised', () =>
         '/v2/health/live',
         '/v2/health/ready',
         '/v2/models/stats',
+        '/v2/systemsharedmemory/status',
+        '/v2/cudasharedmemory/status',
         ...['', '/ready', '/config', '/stats'].flatMap((end) => [
           `/v2/models/{model}${end}`,
           `/v2/models/{model}/versions/{version}${end}`,
@@ -159,12 +161,18 @@ test('what is refused is refused as promised', () =>
         await ask('post', INFER, JSON.stringify({ inputs: [shared] })),
         await ask('post', LOAD, '{}'),
         await ask('post', LOAD, '{"parameters":{"config":"{}"}}'),
+        await ask('get', '/v2/logging'),
+        await ask('post', '/v2/trace/setting', '{}'),
+        await ask('post', '/v2/systemsharedmemory/region/{region}/register', '{}'),
+        await ask('get', '/v2/cudasharedmemory/region/{region}/status'),
+        await ask('post', '/v2/repository/{repository}/models/{model}/load', ''),
       ];
       assert.deepEqual(codes(replies), [
         ...Array(5).fill('INVALID_ARGUMENT'),
         ...['NOT_FOUND', 'NOT_FOUND', 'TOO_LARGE', 'TOO_LARGE'],
         ...['UNSUPPORTED_MEDIA_TYPE', 'UNSUPPORTED_MEDIA_TYPE', 'UNSUPPORTED'],
         ...['UNAVAILABLE', 'UNSUPPORTED'],
+        ...['UNSUPPORTED', 'UNSUPPORTED', 'UNSUPPORTED', 'NOT_FOUND', 'UNSUPPORTED'],
       ]);
     },
     { maxBodyBytes: 4096 },

@@ -178,3 +178,58 @@ test('statistics count requests, rows, batches and their times, the same on both
       code: ERROR_CODES.NOT_FOUND.grpc,
     });
   }));
+
+test('extensions that are missing say so on both transports; no memory is shared', () =>
+  withServer(async ({ url, inference }) => {
+    const cases: [RegExp, string, string, ...('get' | 'post')[]][] = [
+      [/^log settings are not supported/, 'logging', 'LogSettings', 'get', 'post'],
+      [/^trace settings are not supported/, 'trace/setting', 'TraceSetting', 'get', 'post'],
+      [/^trace settings/, 'models/colours/trace/setting', 'TraceSetting', 'get', 'post'],
+      ...(['System', 'Cuda'] as const).flatMap((kind) =>
+        (['Register', 'Unregister'] as const).map((verb): (typeof cases)[number] => [
+          /^shared memory is not supported/,
+          `${kind.toLowerCase()}sharedmemory/region/r/${verb.toLowerCase()}`,
+          `${kind}SharedMemory${verb}`,
+          'post',
+        ]),
+      ),
+    ];
+    for (const [message, path, method, ...verbs] of cases) {
+      for (const verb of verbs) {
+        const body = verb === 'post' ? '{}' : undefined;
+        const { status, json } = await rest(`${url}/v2/${path}`, body);
+        assert.deepEqual([status, json.code], [501, 'UNSUPPORTED'], path);
+        assert.match(json.error, message);
+      }
+      await assert.rejects(inference.call(method, {}), ({ code, details }) => {
+        assert.match(details, message);
+        return code === ERROR_CODES.UNSUPPORTED.grpc;
+      });
+    }
+    for (const kind of ['System', 'Cuda']) {
+      const path = `${url}/v2/${kind.toLowerCase()}sharedmemory`;
+      assert.deepEqual((await rest(`${path}/status`)).json, []);
+      assert.equal((await rest(`${path}/region/r/status`)).json.code, 'NOT_FOUND');
+      assert.equal((await rest(`${path}/unregister`, '')).json.code, 'UNSUPPORTED');
+      const { regions } = await inference.call(`${kind}SharedMemoryStatus`, {});
+      assert.deepEqual(regions, {});
+      await assert.rejects(inference.call(`${kind}SharedMemoryStatus`, { name: 'r' }), {
+        code: ERROR_CODES.NOT_FOUND.grpc,
+      });
+    }
+  }));
+
+test('a repository with a name is refused on both transports, whatever is asked of it', () =>
+  withServer(async ({ url, inference }) => {
+    const details = "'repository_name' specification is not supported";
+    for (const action of ['index', 'models/colours/load', 'models/colours/unload']) {
+      const { status, json } = await rest(`${url}/v2/repository/mine/${action}`, '{}');
+      assert.deepEqual([status, json], [501, { error: details, code: 'UNSUPPORTED' }]);
+    }
+    for (const method of ['RepositoryIndex', 'RepositoryModelLoad', 'RepositoryModelUnload']) {
+      await assert.rejects(inference.call(method, { repository_name: 'mine' }), {
+        code: ERROR_CODES.UNSUPPORTED.grpc,
+        details,
+      });
+    }
+  }));

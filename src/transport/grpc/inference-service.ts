@@ -10,6 +10,7 @@ import {
   type ModelInferResponse,
 } from './infer-messages.js';
 import { streamInfer } from './infer-stream.js';
+import { missingExtensionMethods } from './missing-extensions.js';
 import { repositoryMethods } from './repository-methods.js';
 import { type GrpcContext, inferenceUnary, unary } from './unary.js';
 
@@ -50,5 +51,6 @@ export function inferenceService(context: GrpcContext): UntypedServiceImplementa
     ),
     ModelStreamInfer: streamInfer(context),
     ...repositoryMethods(context),
+    ...missingExtensionMethods(context),
   };
 }

@@ -15,18 +15,19 @@ const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 /** Registers a route, and METHOD_NOT_ALLOWED for the other verbs on its path. */
 export function endpoint(
   app: FastifyInstance,
-  method: 'GET' | 'POST',
+  methods: 'GET' | 'POST' | 'GET, POST',
   url: string,
   handler: RouteHandlerMethod,
   operation?: Operation,
 ): void {
+  const method = methods.split(', ');
   app.route({ method, url, handler, ...(operation ? { config: { operation } } : {}) });
   const refuse = async (_request: FastifyRequest, reply: FastifyReply): Promise<never> => {
-    reply.header('allow', method === 'GET' ? 'GET, HEAD' : method);
+    reply.header('allow', methods.replace('GET', 'GET, HEAD'));
     throw new LcqError('METHOD_NOT_ALLOWED', 'Method Not Allowed');
   };
   app.route({
-    method: METHODS.filter((other) => other !== method),
+    method: METHODS.filter((other) => !method.includes(other)),
     url,
     // Before the body is read.
     onRequest: refuse,

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { LcqError } from '../../errors.js';
 import type { ModelControl } from '../../serving/model-control.js';
-import { refuseLoadParameters } from '../repository-request.js';
+import { refuseLoadParameters, refuseRepositoryName } from '../repository-request.js';
 import { endpoint, sendJson } from './endpoint.js';
 
 const bodySchema = z.object({
@@ -10,7 +10,7 @@ const bodySchema = z.object({
   parameters: z.record(z.string(), z.unknown()).optional(),
 });
 
-/** The model repository extension: `POST /v2/repository/index` and `.../models/NAME/load` and `unload`. */
+/** The model repository extension: `POST /v2/repository/index` and `.../models/NAME/load` and `unload`; a repository has no name. */
 export async function repositoryRoutes(
   app: FastifyInstance,
   { models }: { models: ModelControl },
@@ -29,6 +29,11 @@ export async function repositoryRoutes(
     await models.unload(modelOf(request));
     return sendJson(reply, {});
   });
+  for (const action of ['index', 'models/:model/load', 'models/:model/unload']) {
+    endpoint(app, 'POST', `/v2/repository/:repository/${action}`, (request) =>
+      refuseRepositoryName((request.params as { repository: string }).repository),
+    );
+  }
 }
 
 const modelOf = (request: FastifyRequest) => (request.params as { model: string }).model;

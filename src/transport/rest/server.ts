@@ -21,6 +21,7 @@ import { decodeBody, encodeReply } from './compression.js';
 import { docsRoutes } from './docs.js';
 import { sendJson } from './endpoint.js';
 import { answerWithWords, refuseMalformedHttp } from './malformed-http.js';
+import { missingExtensionRoutes } from './missing-extensions.js';
 import { modelRoutes } from './models.js';
 import { observeWith } from './observe.js';
 import { openInferenceRoutes } from './open-inference.js';
@@ -115,6 +116,7 @@ export class RestServer {
     this.#app.register(visionRoutes, options);
     this.#app.register(openInferenceRoutes, options);
     this.#app.register(repositoryRoutes, options);
+    this.#app.register(missingExtensionRoutes);
     this.#app.register(docsRoutes);
     if (options.playground) this.#app.register(playgroundRoutes);
   }

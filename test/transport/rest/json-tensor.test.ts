@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TensorDataType } from '../../../src/runtime/session.js';
+import type { Tensor, TensorDataType } from '../../../src/runtime/session.js';
 import { elementsFromBytes } from '../../../src/serving/tensor-bytes.js';
 import { bytesOfJson, jsonOfTensor } from '../../../src/transport/rest/json-tensor.js';
 
@@ -56,10 +56,11 @@ test('nesting does not matter, the count does', () => {
 });
 
 test('tensors are written flat and without loss, or not at all', () => {
-  const json = (datatype: TensorDataType, data: Float32Array | BigInt64Array | Uint16Array) =>
+  const json = (datatype: TensorDataType, data: Tensor['data']) =>
     jsonOfTensor('y', { datatype, shape: [data.length], data });
   assert.equal(json('FP32', Float32Array.of(0.5, -1e-7)), '[0.5,-1.0000000116860974e-7]');
   assert.equal(json('INT64', BigInt64Array.of(2n ** 62n)), '[4611686018427387904]');
+  assert.equal(json('BOOL', Uint8Array.of(1, 0, 1)), '[true,false,true]');
   for (const value of [Number.NaN, Infinity, -Infinity]) {
     assert.throws(() => json('FP32', Float32Array.of(value)), /Please use the binary data format/);
   }
