@@ -170,6 +170,76 @@ describe('the playground in Chromium', { skip }, () => {
       assert.equal(await page.locator('#curve path.compander').count(), 0);
     }));
 
+  test('shows the last choice, whatever is answered last', () =>
+    visit(browser, server.url, { viewport: DESKTOP }, async ({ page, settled }) => {
+      await settled();
+      /** Chooses something whose answer is held back until something else is shown. */
+      const overtaken = async (
+        url: RegExp,
+        choose: () => Promise<unknown>,
+        other: () => Promise<unknown>,
+      ) => {
+        let release = () => {};
+        const gate = new Promise<void>((resolve) => {
+          release = resolve;
+        });
+        await page.route(url, async (route) => {
+          await gate;
+          await route.continue();
+        });
+        const answered = page.waitForResponse(url);
+        await choose();
+        await other();
+        release();
+        await (await answered).finished();
+        await page.unroute(url);
+      };
+      const select = (model: string) => page.locator('#curve-model').selectOption(model);
+      await overtaken(
+        /resnet20-cifar10-w2a2\/versions\/1$/,
+        () => select('resnet20-cifar10-w2a2'),
+        async () => {
+          await select('resnet20-cifar10-w4a4');
+          await page.locator('.facts', { hasText: '4 weights, 4 activations' }).waitFor();
+        },
+      );
+      const draw = (name: string) => page.getByRole('button', { name }).click();
+      await page.evaluate(`{
+        const preview = document.querySelector('#preview');
+        globalThis.shown = [];
+        new MutationObserver(() => shown.push(preview.alt)).observe(preview, { attributeFilter: ['alt'] });
+      }`);
+      const see = async (name: string) => {
+        await draw(name);
+        await page.locator(`#preview[alt="${name}"]`).waitFor();
+      };
+      await overtaken(
+        /frog\.svg$/,
+        () => draw('Drawing of a frog'),
+        () => see('Drawing of a horse'),
+      );
+      await see('Drawing of a truck');
+      assert.deepEqual(await page.evaluate('shown'), ['Drawing of a horse', 'Drawing of a truck']);
+      assert.match(await page.locator('.facts').innerText(), /4 weights, 4 activations/);
+    }));
+
+  test('asks the models although their curves cannot be had', () =>
+    visit(
+      browser,
+      server.url,
+      { viewport: DESKTOP },
+      async ({ page, settled }) => {
+        await settled();
+        await page.route(/\/versions\/1$/, (route) => route.abort());
+        await page.reload();
+        await page.locator('#curve .problem').waitFor();
+        await settled();
+        assert.equal((await firstLabels(page))['resnet20-cifar10-w2a2'], 'ship');
+      },
+      // Chromium itself reports each request that fails.
+      /ERR_FAILED/,
+    ));
+
   test('is dark where the system is', () =>
     visit(browser, server.url, { viewport: DESKTOP, colorScheme: 'dark' }, async (visit) => {
       await visit.settled();

@@ -13,7 +13,7 @@ class Playground {
   readonly #api = new Api();
   readonly #answers = new Answers();
   readonly #comparison = new Comparison();
-  readonly #curve = new CurvePanel(this.#api);
+  readonly #curve = new CurvePanel(this.#api, (error) => this.#report(error));
   readonly #models = new ModelList(() => void this.#run());
   readonly #keys = new KeyDialog(this.#api, () => void this.start());
   readonly #pictures: PictureSource;

@@ -11,13 +11,16 @@ const LISTED = 16;
 /** Chooses a layer of a model and shows its compander with the numbers behind it. */
 export class CurvePanel {
   readonly #api: Api;
+  readonly #report: (error: unknown) => string;
   readonly #models = find('curve-model', HTMLSelectElement);
   readonly #layers = find('curve-layer', HTMLSelectElement);
   readonly #side = find('curve-side', HTMLSelectElement);
   #description: Description | undefined;
 
-  constructor(api: Api) {
+  /** `report` says what went wrong, in words for the reader. */
+  constructor(api: Api, report: (error: unknown) => string) {
     this.#api = api;
+    this.#report = report;
     this.#models.addEventListener('change', () => void this.#load());
     this.#layers.addEventListener('change', () => this.#draw());
     this.#side.addEventListener('change', () => this.#draw());
@@ -39,8 +42,26 @@ export class CurvePanel {
   async #load(): Promise<void> {
     const model = this.#known.find(({ name }) => name === this.#models.value);
     if (model === undefined) return;
-    this.#description = await this.#api.describe(model);
-    const { layers } = this.#description;
+    // Another may be chosen meanwhile.
+    const isChosen = () => model.name === this.#models.value;
+    try {
+      const description = await this.#api.describe(model);
+      if (isChosen()) this.#offerLayers(description);
+    } catch (error) {
+      if (isChosen()) this.#refuse(this.#report(error));
+    }
+  }
+
+  #refuse(message: string): void {
+    this.#description = undefined;
+    this.#layers.replaceChildren();
+    const problem = html('p', { class: 'problem', role: 'alert' }, message);
+    find('curve', HTMLElement).replaceChildren(problem);
+  }
+
+  #offerLayers(description: Description): void {
+    this.#description = description;
+    const { layers } = description;
     this.#layers.replaceChildren(
       ...layers.map(({ name }, i) => html('option', { value: i }, name)),
     );

@@ -16,6 +16,8 @@ export class PictureSource {
   readonly #onPicture: (picture: Picture) => void;
   readonly #onProblem: (message: string) => void;
   #current: Picture | undefined;
+  /** Of the choices so far: what is read slowly must not come after a later one. */
+  #choices = 0;
 
   constructor(onPicture: (picture: Picture) => void, onProblem: (message: string) => void) {
     this.#onPicture = onPicture;
@@ -65,22 +67,27 @@ export class PictureSource {
     const picture = html('img', { src, alt: title, width: 56, height: 56 });
     const button = html('button', { type: 'button', 'aria-pressed': 'false' }, picture);
     button.addEventListener('click', async () => {
-      const drawing = await (await fetch(src)).blob();
-      await this.#take(drawing, title);
-      button.setAttribute('aria-pressed', 'true');
+      const drawing = fetch(src).then((response) => response.blob());
+      if (await this.#take(drawing, title)) button.setAttribute('aria-pressed', 'true');
     });
     return button;
   }
 
-  async #take(source: Blob | undefined, title = 'Your picture'): Promise<void> {
-    if (source === undefined) return;
+  /** Whether it is the picture now: it is none, or another was chosen meanwhile. */
+  async #take(source: Blob | Promise<Blob> | undefined, title = 'Your picture'): Promise<boolean> {
+    if (source === undefined) return false;
+    this.#choices += 1;
+    const choice = this.#choices;
     let blob: Blob;
     try {
-      blob = SERVER_READS.includes(source.type) ? source : await redrawn(source);
+      blob = await readable(await source);
     } catch {
-      this.#onProblem('This file is no picture that the browser can read.');
-      return;
+      if (choice === this.#choices) {
+        this.#onProblem('This file is no picture that the browser can read.');
+      }
+      return false;
     }
+    if (choice !== this.#choices) return false;
     for (const button of find('samples', HTMLElement).children) {
       button.setAttribute('aria-pressed', 'false');
     }
@@ -88,6 +95,7 @@ export class PictureSource {
     this.#current = { blob, url: URL.createObjectURL(blob), title };
     this.#show(this.#current);
     this.#onPicture(this.#current);
+    return true;
   }
 
   #show({ url, title }: Picture): void {
@@ -98,8 +106,9 @@ export class PictureSource {
   }
 }
 
-/** Other formats, as a PNG of what the browser shows. */
-async function redrawn(source: Blob): Promise<Blob> {
+/** What the server can read: of other formats, a PNG of what the browser shows. */
+async function readable(source: Blob): Promise<Blob> {
+  if (SERVER_READS.includes(source.type)) return source;
   const image = new Image();
   image.src = URL.createObjectURL(source);
   try {
