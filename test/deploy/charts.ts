@@ -87,6 +87,7 @@ describe('the chart', { skip: tools ? false : 'no Go, or no modules: nothing was
     [monitored, 'INTERNAL|UNAVAILABLE', 'INTERNAL|BROKEN', /never has code="BROKEN"/],
     [monitored, 'by (phase, le)', 'by (stage, le)', /no label stage to group by/],
     [monitored, 'absent(', 'absent((', /parse error/],
+    [monitored, /offset\s+15m/, 'offset 1m', /WorkerCrashed: for a series.*fires: false/],
     [monitored, 'severity: critical', 'severity: loud', /LcqServingDown has no severity/],
     [monitored, 'alert: LcqServingDown', 'alert: LcqServingAway', /no heading LcqServingAway/],
     [[], 'path: /v2/health/live', 'path: /healthz', /liveness probe asks no endpoint/],

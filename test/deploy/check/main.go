@@ -43,6 +43,7 @@ func main() {
 		}
 		checkRelease(release, report)
 		checkAlerts(release, string(document), report)
+		checkBirths(release, report)
 		checkScaling(release, rules, report)
 		queries = append(queries, release.queries(report)...)
 	}
