@@ -12,7 +12,7 @@ const STABLE_MS = 10_500;
 
 /** kill -9 of the only worker, each time once it answers again. */
 export function workerKilled(questions: readonly Question[], quick: boolean): Promise<Outcome> {
-  const times = quick ? 3 : 20;
+  const times = quick ? 2 : 10;
 
   return underLoad(
     `kill -9 of the worker, ${times} times`,

@@ -42,7 +42,7 @@ export interface FaultOptions extends ProcessOptions {
 }
 
 /** Time under load before a fault and after it. */
-const STEADY_MS = 1000;
+const STEADY_MS = 500;
 
 /** Starts server and load, injects the fault, and stops both in order. */
 export async function underLoad(
