@@ -89,7 +89,6 @@ describe('the chart', { skip: tools ? false : 'no Go, or no modules: nothing was
     [monitored, 'absent(', 'absent((', /parse error/],
     [monitored, /offset\s+15m/, 'offset 1m', /WorkerCrashed: for a series.*fires: false/],
     [monitored, 'severity: critical', 'severity: loud', /LcqServingDown has no severity/],
-    [monitored, /or \(lcq_worker_crashes[^)]*\) > 0/, '', /Crashed does not see the first event/],
     [monitored, 'alert: LcqServingDown', 'alert: LcqServingAway', /no heading LcqServingAway/],
     [[], 'path: /v2/health/live', 'path: /healthz', /liveness probe asks no endpoint/],
     [[], 'targetPort: grpc', 'targetPort: grcp', /has no port grcp/],
