@@ -21,6 +21,9 @@ import { promisify } from 'node:util';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
+/** What runs in a browser has a configuration of its own. */
+const PAGE = 'src/transport/rest/playground/page';
+
 interface Step {
   isCurrent(): boolean;
   make(): Promise<void>;
@@ -97,7 +100,10 @@ describe('the TypeScript step', () => {
   beforeEach(() => {
     symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'));
     cpSync(join(root, 'tsconfig.json'), join(clone, 'tsconfig.json'));
+    cpSync(join(root, PAGE, 'tsconfig.json'), join(clone, PAGE, 'tsconfig.json'));
     write('src/cli/lcq.ts', 'export const entry = 1;\n');
+    write(`${PAGE}/app.ts`, "document.title = 'page';\n");
+    write(`${PAGE}/index.html`, '<title></title>\n');
   });
 
   test('compiles, forgets deleted sources, and notices each change', async () => {
@@ -108,6 +114,8 @@ describe('the TypeScript step', () => {
     assert.equal(typescript.isCurrent(), true);
     assert.equal(statSync(join(clone, 'dist/src/cli/lcq.js')).mode & 0o111, 0o111);
     assert.equal(existsSync(join(clone, 'dist/src/gone.js')), true);
+    assert.equal(existsSync(join(clone, 'dist', PAGE, 'app.js')), true);
+    assert.equal(existsSync(join(clone, 'dist', PAGE, 'index.html')), true);
 
     rmSync(join(clone, 'src/gone.ts'));
     assert.equal(typescript.isCurrent(), false);
