@@ -1,4 +1,5 @@
 /** What may come back from a request of any kind, and what is a defect. */
+import { gunzipSync, inflateSync } from 'node:zlib';
 import { status as grpcStatus } from '@grpc/grpc-js';
 import { ERROR_CODES, type ErrorCode } from '../../src/errors.js';
 import type { GrpcOutcome } from './grpc-connection.js';
@@ -28,8 +29,15 @@ export function restVerdict(outcome: RestOutcome, mustAnswer: boolean, isHead: b
   if (status < 400 || isHead) return { label, ...(status === 500 ? { defect: 'status 500' } : {}) };
   const type = headers.get('content-type');
   if (type !== 'application/json') return { label, defect: `an error of type ${type}` };
-  return { label, ...errorDefect(status, body) };
+  const encoding = headers.get('content-encoding') ?? 'identity';
+  return { label, ...errorDefect(status, DECODERS[encoding]?.(body) ?? body) };
 }
+
+/** A long error is compressed for a caller who takes that. */
+const DECODERS: Readonly<Record<string, (body: Buffer) => Buffer>> = {
+  gzip: (body) => gunzipSync(body),
+  deflate: (body) => inflateSync(body),
+};
 
 function errorDefect(status: number, body: Buffer): { defect?: string } {
   const text = body.toString();
