@@ -26,6 +26,8 @@ import { GrpcServer } from './transport/grpc/server.js';
 import { RestServer } from './transport/rest/server.js';
 import { WorkerPool } from './workers/worker-pool.js';
 
+const VERSION = packageVersion();
+
 const WORKER = fileURLToPath(new URL('./workers/lcq-worker.js', import.meta.url));
 
 /** How soon gRPC health checks, which are told, know of a model that is lost or back; others are asked. */
@@ -74,7 +76,7 @@ export class ModelServer {
     }
     this.#models = this.#modelManager(dependencies.openSession);
     this.#poller = new RepositoryPoller(() => this.#poll(), config.pollIntervalMs);
-    this.#service = new InferenceService(this.#registry, packageVersion());
+    this.#service = new InferenceService(this.#registry, VERSION);
     const models = new ModelControl(this.#models, config.modelControl);
     this.#security = this.#openSecurity();
     const { access, tls } = this.#security;
@@ -169,7 +171,7 @@ export class ModelServer {
   #openTraces(): OtlpExporter {
     return new OtlpExporter({
       endpoint: this.#config.otlpEndpoint,
-      serviceVersion: packageVersion(),
+      serviceVersion: VERSION,
       onError: (message) => this.#log.warn(message),
     });
   }
@@ -187,7 +189,7 @@ export class ModelServer {
 
   #registerGauges(): void {
     registerServerGauges(this.#metrics.registry, {
-      version: packageVersion(),
+      version: VERSION,
       memoryBudgetBytes: this.#config.memoryBudgetBytes,
       modelStates: MODEL_STATES,
       isReady: () => this.#service.state === 'ready',

@@ -27,8 +27,8 @@ export interface BatchingPolicy extends BatchingLimits {
   readonly defaultTimeoutMs?: number;
   /**
    * Longest wait for a run, as recent ones foretell it, that a request is let in for, in ms. One that would wait longer is
-   * refused at once, unless the next batch has a place for it or a full queue delays. Absent or 0: only the capacity
-   * counts.
+   * refused at once, unless the next batch has a place for it, it is the first behind that batch, or a full queue delays.
+   * Absent or 0: only the capacity counts.
    */
   readonly maxQueueWaitMs?: number;
   /** Adaptive mode: 99 of 100 replies shall come within this time after they were queued, in ms. Absent: limits stand. */

@@ -45,8 +45,8 @@ async function readForm(request: FastifyRequest): Promise<Uint8Array[]> {
     }
   } catch (cause) {
     // The limits' errors say what they are; all others come from the parser.
-    const isKnown = cause instanceof LcqError || 'statusCode' in (cause as object);
-    if (isKnown) throw cause;
+    const { statusCode } = cause as { statusCode?: number };
+    if (cause instanceof LcqError || statusCode !== undefined) throw cause;
     throw new LcqError('INVALID_ARGUMENT', 'the multipart form is malformed', { cause });
   }
   if (images.length > 0) return images;
