@@ -47,10 +47,8 @@ async function overProcess(bytes, label) {
     backOffMs: 1000,
     maxBackOffMs: 1000,
     runTimeoutMs: 60_000,
-    onCrash: unexpected,
-    onRestart: unexpected,
-    onReopenFailed: unexpected,
   });
+  for (const event of ['crash', 'restart', 'reopenFailed']) pool.on(event, unexpected);
   const session = await pool.open({ path: 'model', sha256: '' }, async () => {});
   await measure(`process, ${label}`, bytes, (data) =>
     session.run({ x: { datatype: 'UINT8', shape: [bytes], data } }),

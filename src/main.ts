@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { ServerConfig } from './config/schema.js';
 import { workerEnvironment } from './config/worker-environment.js';
+import { LcqError } from './errors.js';
 import { LineOutput } from './observability/line-output.js';
 import { createLogger, type Logger } from './observability/logger.js';
 import { Metrics } from './observability/metrics.js';
@@ -16,19 +16,19 @@ import { ModelManager } from './repository/model-manager.js';
 import { ModelRegistry } from './repository/registry.js';
 import { ModelRepository } from './repository/repository.js';
 import { RepositoryPoller } from './repository/repository-poller.js';
-import { openModelFile } from './runtime/model-file.js';
+import { type ModelFile, openModelFile } from './runtime/model-file.js';
+import type { ModelSession } from './runtime/session.js';
 import { Security } from './security/security.js';
-import { loadServable, type OpenSession } from './serving/load.js';
+import { loadServable, type OpenSession, tried } from './serving/load.js';
 import { ModelControl } from './serving/model-control.js';
 import type { Servable } from './serving/servable.js';
 import { InferenceService } from './serving/service.js';
-import { GrpcServer } from './transport/grpc/server.js';
-import { RestServer } from './transport/rest/server.js';
-import { WorkerPool } from './workers/worker-pool.js';
+import type { GrpcOptions, GrpcServer } from './transport/grpc/server.js';
+import type { RestOptions, RestServer } from './transport/rest/server.js';
+import { startWorkers } from './workers/start.js';
+import type { WorkerPool } from './workers/worker-pool.js';
 
 const VERSION = packageVersion();
-
-const WORKER = fileURLToPath(new URL('./workers/lcq-worker.js', import.meta.url));
 
 /** How soon gRPC health checks, which are told, know of a model that is lost or back; others are asked. */
 const HEALTH_INTERVAL_MS = 500;
@@ -40,9 +40,12 @@ export interface Ports {
   readonly metrics: number;
 }
 
-/** The parts that tests replace. */
+/** Parts that there are already. */
 export interface Dependencies {
-  readonly openSession?: OpenSession;
+  /** Started for this configuration. */
+  readonly workers?: WorkerPool | undefined;
+  /** What tests put in place of workers. */
+  readonly openSession?: (file: ModelFile) => Promise<ModelSession>;
   readonly log?: Logger;
 }
 
@@ -61,36 +64,43 @@ export class ModelServer {
   readonly #service: InferenceService;
   readonly #security: Security;
   readonly #metricsServer: MetricsServer;
-  readonly #rest: RestServer;
-  readonly #grpc: GrpcServer;
+  readonly #transportOptions: Omit<RestOptions & GrpcOptions, 'tls'>;
+  /** Undefined until the server listens. */
+  #rest: RestServer | undefined;
+  #grpc: GrpcServer | undefined;
   #healthTimer: NodeJS.Timeout | undefined;
+  /** Resolves when the first models are asked for. */
+  readonly #opening: Promise<void>;
+  #onOpening: () => void = () => {};
 
   constructor(config: ServerConfig, dependencies: Dependencies = {}) {
     this.#config = config;
+    this.#opening = new Promise((resolve) => {
+      this.#onOpening = resolve;
+    });
     this.#log = dependencies.log ?? createLogger(config.logLevel);
     this.#metrics = new Metrics({ triton: config.tritonMetrics });
-    if (dependencies.openSession === undefined && config.workers > 0) {
-      this.#workers = this.#workerPool();
-      // They come up while the rest is made.
-      this.#workers.start();
+    if (dependencies.openSession === undefined) {
+      this.#workers = dependencies.workers ?? startWorkers(config, workerEnvironment());
+      this.#watchWorkers();
     }
-    this.#models = this.#modelManager(dependencies.openSession);
+    this.#models = this.#modelManager(this.#opener(dependencies.openSession));
     this.#poller = new RepositoryPoller(() => this.#poll(), config.pollIntervalMs);
     this.#service = new InferenceService(this.#registry, VERSION);
     const models = new ModelControl(this.#models, config.modelControl);
     this.#security = this.#openSecurity();
-    const { access, tls } = this.#security;
     this.#traces = config.otlpEndpoint === '' ? undefined : this.#openTraces();
     const { accessLog } = config;
     const observer = new RequestObserver({ log: this.#log, accessLog, exporter: this.#traces });
-    const observed = { metrics: this.#metrics, log: this.#log, observer };
-    const parts = { service: this.#service, models, ...observed, access, tls };
-    const { maxBodyBytes, maxImageBytes, maxGrpcMessageBytes: maxMessageBytes } = config;
-    const { grpcConnectionAgeMs: connectionAgeMs, playground } = config;
+    const { maxBodyBytes, maxImageBytes, playground } = config;
+    const { maxGrpcMessageBytes: maxMessageBytes, grpcConnectionAgeMs: connectionAgeMs } = config;
+    this.#transportOptions = {
+      ...{ service: this.#service, models, access: this.#security.access },
+      ...{ metrics: this.#metrics, log: this.#log, observer },
+      ...{ maxBodyBytes, maxImageBytes, playground, maxMessageBytes, connectionAgeMs },
+    };
     this.#registerGauges();
     this.#metricsServer = new MetricsServer(this.#metrics, this.#service, this.#log);
-    this.#rest = new RestServer({ ...parts, maxBodyBytes, maxImageBytes, playground });
-    this.#grpc = new GrpcServer({ ...parts, maxMessageBytes, connectionAgeMs });
   }
 
   /** Process ids of the workers that run now. */
@@ -98,15 +108,28 @@ export class ModelServer {
     return this.#workers?.pids ?? [];
   }
 
-  /** Opens all ports, or none: rejects with UNAVAILABLE. From here on the server is live and not ready. */
+  /** Opens the ports and loads the models, side by side. Rejects as `listen` and `load` do. */
+  async start(): Promise<Ports> {
+    const loaded = this.load();
+    // The transports' modules stop the event loop while they are loaded: workers should have work by then.
+    await Promise.race([this.#opening, loaded]);
+    const [ports] = await Promise.all([this.listen(), loaded]);
+    return ports;
+  }
+
+  /** Opens all ports, or none: rejects with UNAVAILABLE. From here on the server is live. */
   async listen(): Promise<Ports> {
     const { host, httpPort, grpcPort, metricsPort } = this.#config;
     try {
-      return {
-        metrics: await this.#metricsServer.listen(host, metricsPort),
-        http: await this.#rest.listen(host, httpPort),
-        grpc: await this.#grpc.listen(host, grpcPort),
-      };
+      // Loaded one by one, and only here: that is half of a start, and the models open meanwhile.
+      const metrics = await this.#metricsServer.listen(host, metricsPort);
+      const { RestServer } = await import('./transport/rest/server.js');
+      this.#rest = new RestServer(this.#openTransport());
+      const http = await this.#rest.listen(host, httpPort);
+      const { GrpcServer } = await import('./transport/grpc/server.js');
+      this.#grpc = new GrpcServer(this.#openTransport());
+      this.#tellHealth();
+      return { metrics, http, grpc: await this.#grpc.listen(host, grpcPort) };
     } catch (error) {
       await this.close();
       throw error;
@@ -115,7 +138,7 @@ export class ModelServer {
 
   /**
    * Resolves, and turns ready, when the models to start with are loaded and warm: all of the repository, or with
-   * explicit control those of `loadModels`. Rejects when one that is required cannot be.
+   * explicit control those of `loadModels`. Rejects when one that is required cannot be. Need not wait for the ports.
    */
   async load(): Promise<void> {
     const { modelControl, modelRepository, loadModels } = this.#config;
@@ -128,9 +151,8 @@ export class ModelServer {
     if (modelControl === 'poll') this.#poller.start();
     if (this.#service.phase !== 'starting') return;
     this.#service.phase = 'ready';
-    const tellHealth = () => this.#grpc.setServing(this.#service.state === 'ready');
-    tellHealth();
-    this.#healthTimer = setInterval(tellHealth, HEALTH_INTERVAL_MS).unref();
+    this.#tellHealth();
+    this.#healthTimer = setInterval(() => this.#tellHealth(), HEALTH_INTERVAL_MS).unref();
   }
 
   /**
@@ -144,7 +166,7 @@ export class ModelServer {
     this.#service.phase = 'draining';
     clearInterval(this.#healthTimer);
     this.#poller.stop();
-    this.#grpc.setServing(false);
+    this.#tellHealth();
     // Until balancers have seen that, they send more. None sends to a server that was never ready.
     if (wasReady) await setTimeout(this.#config.drainDelayMs);
     const timeout = setTimeout(this.#config.drainTimeoutMs, undefined, { ref: false });
@@ -152,7 +174,7 @@ export class ModelServer {
       await Promise.race([this.#finish(), timeout]);
     } finally {
       // Only what never finished arriving, or never finished running, is still open.
-      this.#rest.closeNow();
+      this.#rest?.closeNow();
       await this.#workers?.close();
       await Promise.race([this.#traces?.close(), timeout]);
       this.#security.close();
@@ -164,8 +186,18 @@ export class ModelServer {
   async #finish(): Promise<void> {
     // A load may wait for a worker that is long in coming back, and its caller with it.
     this.#workers?.stopOpening();
-    await Promise.all([this.#rest.close(), this.#grpc.close()]);
+    await Promise.all([this.#rest?.close(), this.#grpc?.close()]);
     await this.#models.close();
+  }
+
+  /** What a transport is made of; none is any more once the server closes. */
+  #openTransport(): RestOptions & GrpcOptions {
+    if (this.#service.phase === 'draining') throw stopping();
+    return { ...this.#transportOptions, tls: this.#security.tls };
+  }
+
+  #tellHealth(): void {
+    this.#grpc?.setServing(this.#service.state === 'ready');
   }
 
   #openTraces(): OtlpExporter {
@@ -179,8 +211,8 @@ export class ModelServer {
   #openSecurity(): Security {
     return new Security(this.#config, {
       onTls: (material) => {
-        this.#rest.setTls(material);
-        this.#grpc.setTls(material);
+        this.#rest?.setTls(material);
+        this.#grpc?.setTls(material);
       },
       onReload: (what) => this.#log.info(`${what} read anew`),
       onError: (error) => this.#log.error({ err: error }, error.message),
@@ -211,7 +243,7 @@ export class ModelServer {
     });
   }
 
-  #modelManager(openSession: OpenSession = this.#openLcqSession): ModelManager<Servable> {
+  #modelManager(openSession: OpenSession): ModelManager<Servable> {
     const { maxImageBytes: maxBytes, maxImagePixels: maxPixels, memoryBudgetBytes } = this.#config;
     const options = {
       batching: this.#config,
@@ -222,36 +254,36 @@ export class ModelServer {
     return new ModelManager<Servable>({
       repository: new ModelRepository(this.#config.modelRepository),
       registry: this.#registry,
-      open: (definition) => loadServable(definition, openSession, options),
+      open: (definition) => {
+        this.#onOpening();
+        return loadServable(definition, openSession, options);
+      },
       memoryBudgetBytes: memoryBudgetBytes || undefined,
       onFault: (model, error) => this.#log.error({ err: error, model }, error.message),
       onLoadFailed: (model, code) => this.#metrics.modelLoadFailed(model, code),
     });
   }
 
-  readonly #openLcqSession: OpenSession = (file, warmUp) =>
-    this.#workers?.open(file, warmUp) ?? openModelFile(file, this.#config.threads);
+  #opener(
+    open = (file: ModelFile): Promise<ModelSession> => openModelFile(file, this.#config.threads),
+  ): OpenSession {
+    const workers = this.#workers;
+    return workers ? (file, trial) => workers.open(file, trial) : tried(open);
+  }
 
-  #workerPool(): WorkerPool {
-    const { workers, threads, workerTimeoutMs: runTimeoutMs } = this.#config;
-    return new WorkerPool(workers, {
-      command: { module: WORKER, args: [String(threads)], env: workerEnvironment() },
-      backOffMs: 100,
-      maxBackOffMs: 30_000,
-      runTimeoutMs,
-      onCrash: (crash) => {
-        this.#metrics.workerCrashed(crash.how);
-        this.#log.error(crash, 'a worker process ended');
-      },
-      onRestart: (restart) => {
-        this.#metrics.workerRestarted();
-        this.#log.info(restart, 'a worker process is back');
-      },
-      onReopenFailed: (modelPath, error) => {
-        const [model] = relative(this.#config.modelRepository, modelPath).split(sep);
-        this.#metrics.modelLoadFailed(model, error.code);
-        this.#log.error({ err: error, modelPath }, error.message);
-      },
+  #watchWorkers(): void {
+    this.#workers?.on('crash', (crash) => {
+      this.#metrics.workerCrashed(crash.how);
+      this.#log.error(crash, 'a worker process ended');
+    });
+    this.#workers?.on('restart', (restart) => {
+      this.#metrics.workerRestarted();
+      this.#log.info(restart, 'a worker process is back');
+    });
+    this.#workers?.on('reopenFailed', (modelPath, error) => {
+      const [model] = relative(this.#config.modelRepository, modelPath).split(sep);
+      this.#metrics.modelLoadFailed(model, error.code);
+      this.#log.error({ err: error, modelPath }, error.message);
     });
   }
 
@@ -293,8 +325,7 @@ export async function serve(config: ServerConfig, dependencies: Dependencies = {
     log.info({ level: log.level }, 'log level changed');
   });
   try {
-    const ports = await server.listen();
-    await server.load();
+    const ports = await server.start();
     // Unlike a stream, it goes on where nobody reads or the disk is full.
     if (!isStopping) new LineOutput(1).write(`${listening(config.host, ports)}\n`);
   } catch (error) {
@@ -302,6 +333,8 @@ export async function serve(config: ServerConfig, dependencies: Dependencies = {
     if (!isStopping) throw error;
   }
 }
+
+const stopping = () => new LcqError('UNAVAILABLE', 'Server is stopping');
 
 const listening = (host: string, { http, grpc, metrics }: Ports) =>
   `lcq-serving is ready: REST on http://${host}:${http}, gRPC on ${host}:${grpc}, ` +

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.js';
 import { CONFIG_FIELDS } from '../config/schema.js';
+import { workerEnvironment } from '../config/worker-environment.js';
+import { startWorkers } from '../workers/start.js';
 
 export const command = new Command('serve')
   .description('serve the models of a repository over REST and gRPC')
@@ -14,7 +16,8 @@ command
   .addHelpText('after', '\nFlags come before environment variables, and those before the file.')
   .action(async ({ config: file, ...flags }: Record<string, unknown> & { config?: string }) => {
     const config = loadConfig({ file, environment: process.env, flags });
-    // Loaded here, so that --help needs no native code.
+    // They come up while the rest of the server is loaded.
+    const workers = startWorkers(config, workerEnvironment());
     const { serve } = await import('../main.js');
-    await serve(config);
+    await serve(config, { workers });
   });

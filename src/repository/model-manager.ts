@@ -1,4 +1,5 @@
 import { type ErrorCode, LcqError } from '../errors.js';
+import { ConcurrencyLimit } from '../image/concurrency-limit.js';
 import type { ModelState, ModelVersion } from './lifecycle.js';
 import { MemoryBudget, type Reservation } from './memory-budget.js';
 import type { ModelRegistry } from './registry.js';
@@ -32,6 +33,9 @@ interface Rejection {
 /** A worker that ends during a load may have had other reasons: content is given up after this many. */
 const MAX_CRASHES = 3;
 
+/** Models that a start opens at once: enough to keep the cores busy, and few of their files in memory. */
+const STARTING_AT_ONCE = 8;
+
 /** A line of the repository index. `version` and `state` are absent of a model that was never loaded. */
 export interface ModelIndexEntry {
   readonly name: string;
@@ -43,7 +47,7 @@ export interface ModelIndexEntry {
 /**
  * Makes the registry follow the repository: loads, replaces and unloads versions.
  *
- * Jobs run one after the other, since a load uses all cores as it is. A new version or new content loads while the old
+ * Jobs run one after the other: a load beside another would take the cores from the models that answer. A new version or new content loads while the old
  * one answers, takes over in one step, and only then is the old one drained and closed: no request is lost.
  */
 export class ModelManager<Servable extends Closable> {
@@ -66,10 +70,10 @@ export class ModelManager<Servable extends Closable> {
   }
 
   /**
-   * Loads every model of the repository.
+   * Loads every model of the repository, some at once.
    *
-   * Rejects if a folder cannot be read or a required model cannot be loaded, or with NOT_FOUND if there is none; what
-   * happens to other models becomes their fault.
+   * Rejects if a folder cannot be read or a required model cannot be loaded, after trying all, or with NOT_FOUND if
+   * there is none; what happens to other models becomes their fault.
    */
   loadAll(root: string): Promise<void> {
     return this.#inTurn(async () => {
@@ -77,10 +81,17 @@ export class ModelManager<Servable extends Closable> {
       if (names.length === 0) throw emptyRepository(root);
       const models = await this.#readAll(names);
       for (const { definitions } of models) this.#announce(definitions);
-      for (const { name, definitions } of models) {
-        const { required } = definitions[0].config;
-        await this.#reconcile(definitions).catch((error) => this.#fault(name, error, required));
-      }
+      // Nothing is served yet that this could slow down.
+      const atOnce = new ConcurrencyLimit(STARTING_AT_ONCE);
+      const loads = models.map(({ name, definitions }) =>
+        atOnce.run(async () => {
+          const { required } = definitions[0].config;
+          await this.#reconcile(definitions).catch((error) => this.#fault(name, error, required));
+        }),
+      );
+      const outcomes = await Promise.allSettled(loads);
+      const failure = outcomes.find(({ status }) => status === 'rejected');
+      if (failure?.status === 'rejected') throw failure.reason;
     });
   }
 

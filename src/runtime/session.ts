@@ -67,9 +67,12 @@ export interface LcqLayer {
   readonly weightQuantizer?: TrainedQuantizer;
 }
 
-export interface ModelSession {
+export interface SessionSpecs {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+}
+
+export interface ModelSession extends SessionSpecs {
   /** Absent: the session cannot tell, or there are none. */
   readonly layers?: readonly LcqLayer[];
   /** Runs once, off the event loop. Rejects with an LcqError. Runs may overlap. */

@@ -7,20 +7,44 @@ import {
 } from '../repository/model-config.js';
 import type { ModelDefinition } from '../repository/repository.js';
 import type { ModelFile } from '../runtime/model-file.js';
-import type { ModelSession } from '../runtime/session.js';
+import type { ModelSession, SessionSpecs } from '../runtime/session.js';
 import { detectionDecoder } from '../vision/detector.js';
 import { Servable, type ServableOptions } from './servable.js';
 import { openInstances } from './session-pool.js';
+import type { NamedTensors } from './tensor-batch.js';
 import { allocate, elementCount } from './tensor-bytes.js';
 
-/** Runs what happens only once, so that no caller pays for it. */
-export type WarmUp = (session: Pick<ModelSession, 'run'>) => Promise<void>;
-
-/** Opens the session of an ONNX file. A session that is opened again, as in a worker that restarts, is warmed up there. */
-export type OpenSession = (file: ModelFile, warmUp: WarmUp) => Promise<ModelSession>;
+/** What a session must pass before it takes requests. */
+export interface Trial {
+  /** Throws for a session that is not what it should be. */
+  check(specs: SessionSpecs): void;
+  /** Runs once with each of these: what happens only once is no caller's to pay for. */
+  readonly warmUp: readonly NamedTensors[];
+}
 
 /**
- * Opens the session of a model, checks it against the config and warms it up.
+ * Opens the session of an ONNX file. It passes its trial, and does so again when it is opened again, as in a worker that
+ * restarts. Rejects otherwise, and nothing is left open then.
+ */
+export type OpenSession = (file: ModelFile, trial: Trial) => Promise<ModelSession>;
+
+/** Opens sessions that pass their trial once. */
+export function tried(open: (file: ModelFile) => Promise<ModelSession>): OpenSession {
+  return async (file, { check, warmUp }) => {
+    const session = await open(file);
+    try {
+      check(session);
+      for (const feeds of warmUp) await session.run(feeds);
+      return session;
+    } catch (error) {
+      await session.dispose();
+      throw error;
+    }
+  };
+}
+
+/**
+ * Opens the session of a model, checked against the config and warmed up.
  *
  * Rejects with an LcqError that names the model; nothing is left open then.
  */
@@ -46,8 +70,11 @@ async function openServable(
   const { name, version } = definition;
   let session: ModelSession | undefined;
   try {
-    const open = () => openWarm(definition, openSession);
-    session = await openInstances(open, definition.config.instances);
+    const { modelPath: path, modelDigest: sha256, config } = definition;
+    const check = (specs: SessionSpecs) => checkSession(definition, specs);
+    const trial = { check, warmUp: warmUpRuns(config) };
+    const open = () => openSession({ path, sha256 }, trial);
+    session = await openInstances(open, config.instances);
     return new Servable(definition, session, options);
   } catch (thrown) {
     await session?.dispose();
@@ -57,39 +84,18 @@ async function openServable(
   }
 }
 
-async function openWarm(
-  definition: ModelDefinition,
-  openSession: OpenSession,
-): Promise<ModelSession> {
-  const { modelPath: path, modelDigest: sha256 } = definition;
-  const warmUp: WarmUp = (session) => runZeros(definition.config, session);
-  const session = await openSession({ path, sha256 }, warmUp);
-  try {
-    checkSession(definition, session);
-    await warmUp(session);
-    return session;
-  } catch (error) {
-    await session.dispose();
-    throw error;
-  }
-}
-
 /** One row, and a full batch. */
-async function runZeros(
-  { input, maxBatchSize }: ModelDefinition['config'],
-  session: Pick<ModelSession, 'run'>,
-): Promise<void> {
+function warmUpRuns({ input, maxBatchSize }: ModelDefinition['config']): NamedTensors[] {
   // As checkSession has it.
   const datatype = input.normalization === undefined ? 'UINT8' : 'FP32';
-  for (const rows of new Set([1, maxBatchSize])) {
+  return [...new Set([1, maxBatchSize])].map((rows) => {
     const shape = [rows, ...pictureShape(input)];
-    const data = allocate(datatype, elementCount(shape));
-    await session.run({ [input.name]: { datatype, shape, data } });
-  }
+    return { [input.name]: { datatype, shape, data: allocate(datatype, elementCount(shape)) } };
+  });
 }
 
 /** Throws INVALID_ARGUMENT naming the field of config.json that the model file contradicts. */
-export function checkSession({ config, labels }: ModelDefinition, session: ModelSession): void {
+export function checkSession({ config, labels }: ModelDefinition, session: SessionSpecs): void {
   checkInput(config.input, config.maxBatchSize, session);
   const classes =
     config.task === 'classification'
@@ -101,7 +107,7 @@ export function checkSession({ config, labels }: ModelDefinition, session: Model
 }
 
 /** Returns the number of classes, -1 if the model leaves it open. */
-function checkClassification({ output }: ClassificationConfig, session: ModelSession): number {
+function checkClassification({ output }: ClassificationConfig, session: SessionSpecs): number {
   const spec = session.outputs.find(({ name }) => name === output.name);
   if (spec === undefined) {
     const names = session.outputs.map(({ name }) => name).join(', ');
@@ -113,7 +119,7 @@ function checkClassification({ output }: ClassificationConfig, session: ModelSes
   return spec.shape[1];
 }
 
-function detectionClasses({ input, output }: DetectionConfig, session: ModelSession): number {
+function detectionClasses({ input, output }: DetectionConfig, session: SessionSpecs): number {
   try {
     return detectionDecoder(output, input, session.outputs).classes;
   } catch (thrown) {
@@ -125,7 +131,7 @@ function detectionClasses({ input, output }: DetectionConfig, session: ModelSess
 function checkInput(
   input: ModelDefinition['config']['input'],
   maxBatchSize: number,
-  session: ModelSession,
+  session: SessionSpecs,
 ): void {
   const [spec] = session.inputs;
   if (session.inputs.length !== 1 || spec.name !== input.name) {

@@ -7,7 +7,7 @@ type Open = (file: ModelFile) => Promise<ModelSession>;
 
 /** Makes this process a worker: it opens and runs sessions for its server until the server goes away. */
 export function serveSessions(open: Open): void {
-  const sessions = new Map<number, ModelSession>();
+  const sessions = new Map<number, Promise<ModelSession>>();
   // A server that is gone needs no answer: without a callback that would be an error.
   const say = (reply: Reply) => process.send?.(reply, () => {});
   // A Ctrl-C reaches the whole process group, and the server still has requests to answer with us.
@@ -27,16 +27,17 @@ export function serveSessions(open: Open): void {
 
 async function answer(
   question: Question,
-  sessions: Map<number, ModelSession>,
+  sessions: Map<number, Promise<ModelSession>>,
   open: Open,
 ): Promise<Answers[Question['kind']]> {
   if (question.kind === 'open') {
-    const session = await open(question.file);
-    sessions.set(question.session, session);
-    const { inputs, outputs, layers = [] } = session;
+    const opening = open(question.file);
+    // What is asked of it meanwhile waits for it.
+    sessions.set(question.session, opening);
+    const { inputs, outputs, layers = [] } = await opening;
     return { inputs, outputs, layers };
   }
-  const session = sessions.get(question.session);
+  const session = await sessions.get(question.session);
   if (session === undefined) throw new LcqError('UNAVAILABLE', 'the session is closed');
   if (question.kind === 'run') return session.run(question.feeds);
   sessions.delete(question.session);

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { LcqError } from '../errors.js';
 import type { ModelFile } from '../runtime/model-file.js';
 import type { Answers, Question } from './messages.js';
@@ -10,9 +11,14 @@ export interface SupervisorOptions {
   readonly maxBackOffMs: number;
   /** A run that takes longer is taken for hung: its worker is killed. In ms. */
   readonly runTimeoutMs: number;
-  readonly onCrash: (event: Crash) => void;
-  readonly onRestart: (event: Restart) => void;
-  readonly onReopenFailed: (path: string, error: LcqError) => void;
+}
+
+/** What there is to hear of workers, by the name of the event. */
+export interface WorkerEvents {
+  readonly crash: [event: Crash];
+  readonly restart: [event: Restart];
+  /** The file of a session that a restarted worker could not open again, and why. */
+  readonly reopenFailed: [path: string, error: LcqError];
 }
 
 export interface Crash {
@@ -27,15 +33,18 @@ export interface Restart {
   readonly sessions: number;
 }
 
-export type Run = (feeds: Answers['run']) => Promise<Answers['run']>;
-
-/** Runs what shall have run once before a session takes requests. */
-export type WarmUp = (session: { readonly run: Run }) => Promise<void>;
+/** What a session must pass, each time it is opened, before it takes requests. */
+export interface Trial {
+  /** Throws for a session that is not what it should be. */
+  check(specs: Answers['open']): void;
+  /** Runs once with each of these. */
+  readonly warmUp: readonly Answers['run'][];
+}
 
 /** A session that the worker should hold. */
 interface Held {
   readonly file: ModelFile;
-  readonly warmUp: WarmUp;
+  readonly trial: Trial;
   /** In the process that runs now it is open, and warm; or why it is not. */
   state: 'open' | LcqError;
 }
@@ -46,6 +55,7 @@ const STABLE_MS = 10_000;
 /** Keeps one worker process alive, and the sessions it should hold open in it. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
+  readonly #events: EventEmitter<WorkerEvents>;
   readonly #held = new Map<number, Held>();
   /** Openings that wait for the next start: told when it is over, and why it failed if it did. */
   readonly #waiting: ((failure?: LcqError) => void)[] = [];
@@ -58,8 +68,9 @@ export class Supervisor {
   /** Of the next restart, or of the next try to open again what could not be. */
   #next: NodeJS.Timeout | undefined;
 
-  constructor(options: SupervisorOptions) {
+  constructor(options: SupervisorOptions, events: EventEmitter<WorkerEvents>) {
     this.#options = options;
+    this.#events = events;
   }
 
   /** Sessions that the worker holds, or will again. */
@@ -95,19 +106,19 @@ export class Supervisor {
 
   /**
    * Opens a session and keeps it open over restarts, warm. While the worker is down it waits for the next start. Rejects
-   * as the session's opening does, and with UNAVAILABLE when that start fails or the server stops.
+   * as the session's opening and its trial do, and with UNAVAILABLE when that start fails or the server stops.
    */
   async open(
     file: ModelFile,
-    warmUp: WarmUp,
+    trial: Trial,
   ): Promise<Answers['open'] & { readonly session: number }> {
     if (this.#isStopping) throw stopping();
     if (!this.#isUp) await this.#nextStart();
     this.#lastSession += 1;
     const session = this.#lastSession;
-    const specs = await this.#ask(this.#process, { kind: 'open', session, file });
+    const specs = await this.#open(this.#process, session, file, trial);
     // Only now: a model that brings the worker down while it opens is not opened again.
-    this.#held.set(session, { file, warmUp, state: 'open' });
+    this.#held.set(session, { file, trial, state: 'open' });
     return { session, ...specs };
   }
 
@@ -120,7 +131,8 @@ export class Supervisor {
   async run(session: number, feeds: Answers['run']): Promise<Answers['run']> {
     const state = this.#held.get(session)?.state ?? closed();
     if (state !== 'open') throw state;
-    return this.#run(this.#process, session, feeds);
+    const worker = this.#process;
+    return this.#inTime(worker, this.#ask(worker, { kind: 'run', session, feeds }));
   }
 
   /** Closes a session, now or for all lives to come. */
@@ -160,10 +172,34 @@ export class Supervisor {
     return worker?.ask<Kind>(question) ?? Promise.reject(down());
   }
 
-  async #run(worker: WorkerProcess | undefined, session: number, feeds: Answers['run']) {
+  /** The session is closed again when it does not pass. */
+  async #open(
+    worker: WorkerProcess | undefined,
+    session: number,
+    file: ModelFile,
+    { check, warmUp }: Trial,
+  ): Promise<Answers['open']> {
+    const opened = this.#ask(worker, { kind: 'open', session, file });
+    // All asked for in one go: while a server starts its event loop has no time for an answer in between.
+    const runs = warmUp.map((feeds) => this.#ask(worker, { kind: 'run', session, feeds }));
+    const warm = Promise.all(runs);
+    warm.catch(() => {});
+    const specs = await opened;
+    try {
+      check(specs);
+      await this.#inTime(worker, warm);
+    } catch (error) {
+      await this.#forget(worker, session);
+      throw error;
+    }
+    return specs;
+  }
+
+  /** A run that takes too long ends its worker. */
+  async #inTime<T>(worker: WorkerProcess | undefined, run: Promise<T>): Promise<T> {
     const hung = setTimeout(() => worker?.kill(), this.#options.runTimeoutMs);
     try {
-      return await this.#ask(worker, { kind: 'run', session, feeds });
+      return await run;
     } finally {
       clearTimeout(hung);
     }
@@ -181,9 +217,9 @@ export class Supervisor {
     clearTimeout(this.#next);
     if (this.#closed) return;
     this.#failures = livedMs > STABLE_MS ? 1 : this.#failures + 1;
-    const { backOffMs: first, maxBackOffMs, onCrash } = this.#options;
+    const { backOffMs: first, maxBackOffMs } = this.#options;
     const backOffMs = Math.min(maxBackOffMs, first * 2 ** (this.#failures - 1));
-    onCrash({ pid, how, backOffMs });
+    this.#events.emit('crash', { pid, how, backOffMs });
     this.#next = setTimeout(() => void this.#revive(), backOffMs);
   }
 
@@ -198,7 +234,7 @@ export class Supervisor {
     await this.#reopen(worker);
     if (worker !== this.#process) return;
     const open = [...this.#held.values()].filter(({ state }) => state === 'open');
-    this.#options.onRestart({ pid: worker.pid, sessions: open.length });
+    this.#events.emit('restart', { pid: worker.pid, sessions: open.length });
   }
 
   /** Opens what is not open, and tries again later what cannot be: its file may come back. */
@@ -207,18 +243,16 @@ export class Supervisor {
     for (const [session, held] of [...this.#held]) {
       if (held.state === 'open') continue;
       try {
-        await this.#ask(worker, { kind: 'open', session, file: held.file });
-        await held.warmUp({ run: (feeds) => this.#run(worker, session, feeds) });
+        await this.#open(worker, session, held.file, held.trial);
         if (this.#held.has(session)) held.state = 'open';
         else await this.#forget(worker, session);
       } catch (thrown) {
         // The end of the worker is no news, and all are opened again in the next one.
         if (worker !== this.#process) return;
         hasFailed = true;
-        await this.#forget(worker, session);
         const error = LcqError.from(thrown);
         held.state = notReopened(error);
-        this.#options.onReopenFailed(held.file.path, error);
+        this.#events.emit('reopenFailed', held.file.path, error);
       }
     }
     if (!hasFailed || worker !== this.#process) return;

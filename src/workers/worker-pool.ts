@@ -1,15 +1,17 @@
+import { EventEmitter } from 'node:events';
 import type { ModelFile } from '../runtime/model-file.js';
 import type { ModelSession } from '../runtime/session.js';
-import { Supervisor, type SupervisorOptions, type WarmUp } from './supervisor.js';
+import { Supervisor, type SupervisorOptions, type Trial, type WorkerEvents } from './supervisor.js';
 
 /** Sessions in supervised processes: a crash in native code takes down one of them, never the server. */
-export class WorkerPool {
+export class WorkerPool extends EventEmitter<WorkerEvents> {
   readonly #workers: readonly Supervisor[];
   #started: Promise<unknown> | undefined;
 
   /** `count` >= 1. */
   constructor(count: number, options: SupervisorOptions) {
-    this.#workers = Array.from({ length: count }, () => new Supervisor(options));
+    super();
+    this.#workers = Array.from({ length: count }, () => new Supervisor(options, this));
   }
 
   /** Process ids of the workers that run. */
@@ -24,18 +26,18 @@ export class WorkerPool {
 
   /**
    * Opens a model in the worker that holds the fewest of those that are up, or will be up. In a worker that restarts
-   * the session is opened again from the same content, and `warmUp` runs before it takes requests.
+   * the session is opened again from the same content, and passes the trial again before it takes requests.
    *
-   * Rejects as the session's opening does, and with UNAVAILABLE when no worker is up and the next start fails too, or
+   * Rejects as the session's opening and its trial do, and with UNAVAILABLE when no worker is up and the next start fails too, or
    * after `stopOpening`.
    */
-  async open(file: ModelFile, warmUp: WarmUp): Promise<ModelSession> {
+  async open(file: ModelFile, trial: Trial): Promise<ModelSession> {
     if (this.#started === undefined) this.start();
     await this.#started;
     const up = this.#workers.filter(({ isUp }) => isUp);
     const candidates = up.length > 0 ? up : this.#workers;
     const worker = candidates.reduce((least, each) => (each.load < least.load ? each : least));
-    const { session, inputs, outputs, layers } = await worker.open(file, warmUp);
+    const { session, inputs, outputs, layers } = await worker.open(file, trial);
     return {
       inputs,
       outputs,

@@ -5,7 +5,7 @@ import { createLogger } from '../../src/observability/logger.js';
 import { Metrics } from '../../src/observability/metrics.js';
 import { modelConfigSchema } from '../../src/repository/model-config.js';
 import type { ModelSession } from '../../src/runtime/session.js';
-import { checkSession, loadServable, type OpenSession } from '../../src/serving/load.js';
+import { checkSession, loadServable, tried } from '../../src/serving/load.js';
 import { COLOUR_CONFIG, colourSession } from './colour-model.js';
 
 const definition = (config: object = COLOUR_CONFIG, labels = ['red', 'green', 'blue']) => ({
@@ -28,10 +28,10 @@ const options = () => ({
 
 test('a model is warmed up with one row and a full batch', async () => {
   const session = colourSession();
-  const open: OpenSession = async (file) => {
+  const open = tried(async (file) => {
     assert.deepEqual(file, { path: 'colours/3/model.onnx', sha256: 'model digest' });
     return session;
-  };
+  });
   const servable = await loadServable(definition(), open, options());
   assert.deepEqual(session.batches, [1, 8]);
   assert.equal(servable.name, 'colours');
@@ -40,7 +40,7 @@ test('a model is warmed up with one row and a full batch', async () => {
 test('each instance is warmed up', async () => {
   const sessions = [colourSession(), colourSession()];
   const waiting = [...sessions];
-  const open = async () => waiting.shift() ?? assert.fail('a third one');
+  const open = tried(async () => waiting.shift() ?? assert.fail('a third one'));
   await loadServable(definition({ ...COLOUR_CONFIG, instances: 2 }), open, options());
   for (const { batches } of sessions) assert.deepEqual(batches, [1, 8]);
 });
@@ -50,7 +50,11 @@ test('a load that fails names the model and frees its session', async () => {
     throw new LcqError('UNSUPPORTED', "node 'conv1': no kernel");
   });
   await assert.rejects(
-    loadServable(definition(), async () => broken, options()),
+    loadServable(
+      definition(),
+      tried(async () => broken),
+      options(),
+    ),
     (error) =>
       error instanceof LcqError &&
       error.code === 'UNSUPPORTED' &&

@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { LcqError } from '../../src/errors.js';
 import type { ModelSession } from '../../src/runtime/session.js';
-import type { Crash, Restart, WarmUp } from '../../src/workers/supervisor.js';
+import type { Crash, Restart, Trial } from '../../src/workers/supervisor.js';
 import { WorkerPool } from '../../src/workers/worker-pool.js';
 import { CRASH, HANG, SLOW, THROW_CODED, THROW_DEFECT } from './fragile-worker.js';
 
@@ -31,21 +31,17 @@ async function withPool(
   const crashes: Crash[] = [];
   const restarts: Restart[] = [];
   const reopenFailures: string[] = [];
-  const events = new EventTarget();
   const pool = new WorkerPool(count, {
     command: { module, args, env: {} },
     backOffMs,
     maxBackOffMs: Math.max(60, backOffMs),
     runTimeoutMs,
-    onCrash: (crash) => crashes.push(crash),
-    onRestart: (restart) => {
-      restarts.push(restart);
-      events.dispatchEvent(new Event('restart'));
-    },
-    onReopenFailed: (path, { message }) => reopenFailures.push(`${path}: ${message}`),
   });
+  pool.on('crash', (crash) => crashes.push(crash));
+  pool.on('restart', (restart) => restarts.push(restart));
+  pool.on('reopenFailed', (path, { message }) => reopenFailures.push(`${path}: ${message}`));
   try {
-    const restarted = () => once(events, 'restart');
+    const restarted = () => once(pool, 'restart');
     await use({ pool, crashes, restarts, reopenFailures, restarted });
   } finally {
     await pool.close();
@@ -53,15 +49,17 @@ async function withPool(
   assert.deepEqual(pool.pids, []);
 }
 
-const open = (pool: WorkerPool, path: string, warmUp: WarmUp = async () => {}) =>
-  pool.open({ path, sha256: 'any' }, warmUp);
+const open = (pool: WorkerPool, path: string, trial: Partial<Trial> = {}) =>
+  pool.open({ path, sha256: 'any' }, { check() {}, warmUp: [], ...trial });
+
+const feeds = (bytes: readonly number[]) =>
+  ({ x: { datatype: 'UINT8', shape: [bytes.length], data: Uint8Array.from(bytes) } }) as const;
 
 async function run(
   session: Pick<ModelSession, 'run'>,
   bytes: readonly number[],
 ): Promise<number[]> {
-  const x = { datatype: 'UINT8', shape: [bytes.length], data: Uint8Array.from(bytes) } as const;
-  const { y } = await session.run({ x });
+  const { y } = await session.run(feeds(bytes));
   assert.deepEqual([y.datatype, y.shape], ['UINT8', [bytes.length]]);
   return [...(y.data as Uint8Array)];
 }
@@ -146,22 +144,45 @@ test('killed from outside, it comes back as well', () =>
     assert.deepEqual(await run(session, [9]), [246]);
   }));
 
-test('a session that comes back is warmed up before it takes requests', () =>
+test('a session that comes back passes its trial again before it takes requests', () =>
   withPool(1, async ({ pool, restarted }) => {
-    let warmUps = 0;
+    let checks = 0;
     let refused: Promise<void> | undefined;
-    const session: ModelSession = await open(pool, 'model', async (warming) => {
-      assert.deepEqual(await run(warming, [1]), [254]);
-      refused = assert.rejects(run(session, [1]), /is restarting/);
-      warmUps += 1;
-    });
-    assert.deepEqual([await run(session, [1]), warmUps], [[254], 0]);
+    const check = () => {
+      checks += 1;
+      if (checks === 2) refused = assert.rejects(run(session, [1]), /is restarting/);
+    };
+    const session: ModelSession = await open(pool, 'model', { check, warmUp: [feeds([SLOW])] });
     const back = restarted();
     process.kill(pool.pids[0], 'SIGKILL');
     await back;
     await refused;
-    assert.deepEqual([await run(session, [1]), warmUps], [[254], 1]);
+    assert.deepEqual([await run(session, [1]), checks], [[254], 2]);
   }));
+
+test('a session that does not pass is not kept', () =>
+  withPool(1, async ({ pool, crashes }) => {
+    const check = () => {
+      throw new LcqError('INVALID_ARGUMENT', 'not this input');
+    };
+    const failing = { warmUp: [feeds([1]), feeds([THROW_CODED])] };
+    await assert.rejects(open(pool, 'model', { ...failing, check }), { message: 'not this input' });
+    await assert.rejects(open(pool, 'model', failing), { message: 'not this one' });
+    const session = await open(pool, 'model', { warmUp: [feeds([1])] });
+    assert.deepEqual([await run(session, [1]), crashes], [[254], []]);
+  }));
+
+test('a worker that hangs in a trial is ended', () =>
+  withPool(
+    1,
+    async ({ pool, crashes, restarted }) => {
+      const back = restarted();
+      await assert.rejects(open(pool, 'model', { warmUp: [feeds([HANG])] }), unavailable);
+      await back;
+      assert.equal(crashes[0].how, 'SIGKILL');
+    },
+    { runTimeoutMs: 50 },
+  ));
 
 test('a session that cannot be opened again says why, and comes back with its file', () =>
   withPool(1, async ({ pool, reopenFailures, restarted }) => {
