@@ -10,8 +10,9 @@ export interface Capacity {
   readonly serviceMs: number;
 }
 
-/** Requests open at once: two of the usual largest batches. */
+/** Requests open at once: two of the usual largest batches, but no more than wait for so long, or some are refused. */
 const CALLERS = 64;
+const LONGEST_WAIT_MS = 500;
 const WARM_UP_SECONDS = 2;
 const CROWDED: Phase = { seconds: 8, rate: 1 };
 const LONE: Phase = { seconds: 3, rate: 1 };
@@ -21,8 +22,10 @@ export async function measureCapacity(scenario: Scenario, options: LoadOptions):
   const streams = scenario.streams.filter(({ bytesPerSecond }) => bytesPerSecond === undefined);
   const shortened = { ...scenario, streams, warmUpSeconds: WARM_UP_SECONDS };
   const lone = await runLoad(shortened, [LONE], { ...options, callers: 1 });
-  const crowded = await runLoad(shortened, [CROWDED], { ...options, callers: CALLERS });
-  return { perSecond: crowded.ok, serviceMs: lone.outcomes.OK?.p50 ?? 0 };
+  const serviceMs = lone.outcomes.OK?.p50 ?? 0;
+  const callers = Math.max(2, Math.min(CALLERS, Math.floor(LONGEST_WAIT_MS / serviceMs)));
+  const crowded = await runLoad(shortened, [CROWDED], { ...options, callers });
+  return { perSecond: crowded.ok, serviceMs };
 }
 
 /** The scenario's phases in requests a second; together they last for `seconds`, if given. */

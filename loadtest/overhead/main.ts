@@ -73,6 +73,9 @@ async function main(root: string, options: Options): Promise<void> {
     root,
     '--threads',
     String(threads),
+    // The crowd of callers waits as long as it takes.
+    '--max-queue-wait-ms',
+    '0',
     '--log-level',
     'warn',
   ];

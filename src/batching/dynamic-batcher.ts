@@ -3,6 +3,7 @@ import { AdaptiveLimits } from './adaptive-limits.js';
 import { type Clock, systemClock } from './clock.js';
 import type { BatchingLimits, BatchingPolicy, FlushReason } from './policy.js';
 import { RecentWaits } from './recent-waits.js';
+import { RunTimes } from './run-times.js';
 import { expired, type Place, type Waiter, WaitingLine } from './waiting-line.js';
 
 /** What the batcher must know of the work: how large an item is, and how to run a batch of them. */
@@ -48,7 +49,7 @@ type QueuedPlace<Item, Output> = Place<Queued<Item>, BatchedReply<Output>>;
  *
  * A request announces itself before it is prepared (decoded, validated). So the batcher knows who is on the way, and
  * a lone request is run at once while a crowd is gathered: the queue delay is only ever spent waiting for someone.
- * While as many batches run as may, arrivals accumulate.
+ * While as many batches run as may, arrivals accumulate, into batches that do not run for too long.
  */
 export class DynamicBatcher<Item, Output> {
   readonly #policy: BatchingPolicy;
@@ -60,6 +61,7 @@ export class DynamicBatcher<Item, Output> {
   /** Those that a full queue keeps waiting outside, unprepared. */
   readonly #outside: WaitingLine<undefined, void>;
   readonly #recentWaits = new RecentWaits();
+  readonly #runTimes = new RunTimes();
   #preparing = 0;
   #running = 0;
   #draining = false;
@@ -85,10 +87,10 @@ export class DynamicBatcher<Item, Output> {
     return this.#preparing + this.#queue.length;
   }
 
-  /** What holds at the moment: the policy's, or what adaptive mode has made of them. */
+  /** What holds at the moment: the policy's, or what adaptive mode and the times of runs have made of them. */
   get limits(): BatchingLimits {
-    const { maxBatchSize, maxQueueDelayMs, queueCapacity } = this.#limits;
-    return { maxBatchSize, maxQueueDelayMs, queueCapacity };
+    const { maxQueueDelayMs, queueCapacity } = this.#limits;
+    return { maxBatchSize: this.#batchLimit, maxQueueDelayMs, queueCapacity };
   }
 
   /**
@@ -163,12 +165,12 @@ export class DynamicBatcher<Item, Output> {
    */
   #willRunInTime(): boolean {
     const { maxQueueWaitMs } = this.#policy;
-    if (!maxQueueWaitMs || this.depth <= this.#limits.maxBatchSize) return true;
+    if (!maxQueueWaitMs || this.depth <= this.#batchLimit) return true;
     return this.#recentWaits.foretell(this.depth) <= maxQueueWaitMs;
   }
 
   #observeWait(ahead: number, ms: number): void {
-    if (ahead >= this.#limits.maxBatchSize) this.#recentWaits.observe(ahead, ms);
+    if (ahead >= this.#batchLimit) this.#recentWaits.observe(ahead, ms);
     else if (ahead > 0) this.#recentWaits.observeAtMost(ahead, ms);
   }
 
@@ -237,12 +239,20 @@ export class DynamicBatcher<Item, Output> {
 
   #flushReason(): FlushReason | undefined {
     const queued = this.#queue.size;
-    if (queued >= this.#limits.maxBatchSize) return 'full';
+    if (queued >= this.#batchLimit) return 'full';
     const preferred = this.#preferredSizes();
     if (preferred.length > 0 && queued >= Math.max(...preferred)) return 'preferred';
     if (this.#draining) return 'drain';
     if (this.#preparing === 0) return 'settled';
     return this.#longestWait() >= this.#limits.maxQueueDelayMs ? 'delay' : undefined;
+  }
+
+  /** Preferred sizes are the operator's word: times do not change them. */
+  get #batchLimit(): number {
+    const { maxBatchSize } = this.#limits;
+    const { maxRunMs, preferredBatchSizes = [] } = this.#policy;
+    if (!maxRunMs || preferredBatchSizes.length > 0) return maxBatchSize;
+    return Math.min(maxBatchSize, this.#runTimes.sizeWithin(maxRunMs));
   }
 
   #longestWait(): number {
@@ -259,7 +269,7 @@ export class DynamicBatcher<Item, Output> {
   #takeBatch(): QueuedPlace<Item, Output>[] {
     const queued = this.#queue.size;
     const reached = this.#preferredSizes().filter((size) => size <= queued);
-    const limit = reached.length > 0 ? Math.max(...reached) : this.#limits.maxBatchSize;
+    const limit = reached.length > 0 ? Math.max(...reached) : this.#batchLimit;
     let size = 0;
     let count = 0;
     for (const place of this.#queue) {
@@ -276,19 +286,21 @@ export class DynamicBatcher<Item, Output> {
     this.#running += 1;
     for (const { value } of batch) this.#observeWait(value.ahead, startedAt - value.admittedAt);
     this.#work.onBatch?.(batchSize, reason);
-    try {
-      const outputs = await this.#work.run(batch.map(({ value }) => value.item));
-      const runMs = this.#clock.now() - startedAt;
-      batch.forEach(({ value, resolve }, i) => {
-        const queueMs = startedAt - value.queuedAt;
-        resolve({ output: outputs[i], queueMs, runMs, batchSize });
-        this.#adaptive?.observe(queueMs, runMs);
-      });
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
-    } finally {
-      this.#running -= 1;
-      this.#planDispatch();
-    }
+    const run = this.#work.run(batch.map(({ value }) => value.item));
+    const [outcome] = await Promise.allSettled([run]);
+    const runMs = this.#clock.now() - startedAt;
+    this.#running -= 1;
+    if (outcome.status === 'fulfilled') this.#runTimes.observe(batchSize, runMs);
+    // The next batch goes first: the model need not wait until the replies of this one are written.
+    this.#dispatch();
+    batch.forEach(({ value, resolve, reject }, i) => {
+      if (outcome.status === 'rejected') {
+        reject(outcome.reason);
+        return;
+      }
+      const queueMs = startedAt - value.queuedAt;
+      resolve({ output: outcome.value[i], queueMs, runMs, batchSize });
+      this.#adaptive?.observe(queueMs, runMs);
+    });
   }
 }

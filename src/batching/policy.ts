@@ -19,6 +19,11 @@ export interface BatchingPolicy extends BatchingLimits {
    * as many again as the capacity may; beyond them all are refused.
    */
   readonly whenFull?: 'reject' | 'delay';
+  /**
+   * Longest run, as recent ones foretell it, that a batch may grow to, in ms: beyond some time a larger batch saves no more
+   * work and only keeps everybody waiting. Absent or 0, or with preferred sizes: only the sizes count.
+   */
+  readonly maxRunMs?: number;
   /** Levels 1 (first) to this one; 1 when absent: no priorities. */
   readonly priorityLevels?: number;
   /** The level of a request that names none, or none of ours; the last one when absent. */

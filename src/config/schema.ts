@@ -77,8 +77,11 @@ export const configSchema = z.strictObject({
     .enum(['reject', 'delay'])
     .default('reject')
     .describe('what a full queue does with one more request'),
+  maxRunMs: milliseconds(3_600_000)
+    .default(100)
+    .describe('longest run, as recent ones foretell it, that a batch may grow to; 0: no limit'),
   maxQueueWaitMs: milliseconds(3_600_000)
-    .default(500)
+    .default(1000)
     .describe(
       'longest wait, as recent ones foretell it, that a request is let in for; 0: no limit',
     ),

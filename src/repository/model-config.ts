@@ -24,6 +24,7 @@ const batching = z
     whenFull: z.enum(['reject', 'delay']).exactOptional(),
     priorityLevels: z.int().min(1).max(16).exactOptional(),
     defaultPriority: z.int().min(1).max(16).exactOptional(),
+    maxRunMs: z.number().min(0).max(3_600_000).exactOptional(),
     maxQueueWaitMs: z.number().min(0).max(3_600_000).exactOptional(),
     defaultTimeoutMs: z.number().min(0).max(3_600_000).exactOptional(),
     latencyTargetMs: z.number().min(1).max(60_000).exactOptional(),

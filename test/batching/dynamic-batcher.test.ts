@@ -225,6 +225,16 @@ test('a request is not run after its deadline', async () => {
   await assert.rejects(bench.submit(4, { deadline: 5 }), withCode('DEADLINE_EXCEEDED'));
 });
 
+test('the next batch starts before the callers of the last have their replies', async () => {
+  const bench = new Bench({ maxBatchSize: 1 });
+  const runningAtReply = bench.submit(1).then(() => bench.values);
+  void bench.submit(2);
+  await bench.clock.settle();
+  await bench.endRun();
+  assert.deepEqual(await runningAtReply, [[1], [2]]);
+  await bench.endRun();
+});
+
 test('a failed run fails its own batch only', async () => {
   const bench = new Bench({ maxBatchSize: 2 });
   const replies = [1, 2, 3].map((value) => bench.submit(value));

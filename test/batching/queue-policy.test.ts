@@ -55,6 +55,25 @@ test('a batch is of the largest preferred size that the queue reaches', async ()
   assert.deepEqual(bench.batches, [[0], [1, 2, 3, 4], [5, 6], [7]]);
 });
 
+test('a batch grows to what runs in time, and to its full size where sizes are preferred', async () => {
+  for (const [policy, sizes] of [
+    [{ maxRunMs: 30 }, [1, 3, 3, 2]],
+    [{ maxRunMs: 30, preferredBatchSizes: [8] }, [1, 8]],
+    [{ maxRunMs: 5 }, [1, 1, 1, 1, 1, 1, 1, 1, 1]],
+  ] as const) {
+    // Each run takes 10 ms, and so does the first item.
+    const bench = new Bench(policy);
+    await bench.occupy();
+    const replies = [1, 2, 3, 4, 5, 6, 7, 8].map((value) => bench.submit(value));
+    for (let i = 0; i < sizes.length; i++) await bench.clock.advance(10);
+    assert.deepEqual(await Promise.all(replies), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert.deepEqual(
+      bench.batches.map(({ length }) => length),
+      sizes,
+    );
+  }
+});
+
 test('the largest preferred size goes at once, whoever else is on the way', async () => {
   const bench = new Bench({ preferredBatchSizes: [2] });
   void bench.batcher.submit(() => new Promise(() => {}));

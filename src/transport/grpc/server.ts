@@ -15,6 +15,7 @@ import {
   serviceDefinition,
   VISION_SERVICE,
 } from './definitions.js';
+import { widenFlowControl } from './flow-control.js';
 import { healthWatchInterceptor } from './health-watch.js';
 import { inferenceService } from './inference-service.js';
 import { observeInterceptor } from './observe.js';
@@ -65,6 +66,7 @@ export class GrpcServer {
         'grpc.max_connection_age_ms': options.connectionAgeMs,
       }),
     });
+    widenFlowControl(this.#server);
     this.#server.addService(serviceDefinition(INFERENCE_SERVICE), inferenceService(options));
     this.#server.addService(serviceDefinition(VISION_SERVICE), visionService(options));
     this.#health.addToServer(this.#server);
