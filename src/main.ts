@@ -69,6 +69,7 @@ export class ModelServer {
   #rest: RestServer | undefined;
   #grpc: GrpcServer | undefined;
   #healthTimer: NodeJS.Timeout | undefined;
+  readonly #done = { listening: false, loading: false };
   /** Resolves when the first models are asked for. */
   readonly #opening: Promise<void>;
   #onOpening: () => void = () => {};
@@ -128,8 +129,10 @@ export class ModelServer {
       const http = await this.#rest.listen(host, httpPort);
       const { GrpcServer } = await import('./transport/grpc/server.js');
       this.#grpc = new GrpcServer(this.#openTransport());
-      this.#tellHealth();
-      return { metrics, http, grpc: await this.#grpc.listen(host, grpcPort) };
+      const grpc = await this.#grpc.listen(host, grpcPort);
+      this.#done.listening = true;
+      this.#turnReady();
+      return { metrics, http, grpc };
     } catch (error) {
       await this.close();
       throw error;
@@ -137,8 +140,8 @@ export class ModelServer {
   }
 
   /**
-   * Resolves, and turns ready, when the models to start with are loaded and warm: all of the repository, or with
-   * explicit control those of `loadModels`. Rejects when one that is required cannot be. Need not wait for the ports.
+   * Resolves when the models to start with are loaded and warm: all of the repository, or with explicit control those of
+   * `loadModels`. Rejects when one that is required cannot be. The server is ready once it also listens.
    */
   async load(): Promise<void> {
     const { modelControl, modelRepository, loadModels } = this.#config;
@@ -148,11 +151,8 @@ export class ModelServer {
     } else {
       await this.#models.loadAll(modelRepository);
     }
-    if (modelControl === 'poll') this.#poller.start();
-    if (this.#service.phase !== 'starting') return;
-    this.#service.phase = 'ready';
-    this.#tellHealth();
-    this.#healthTimer = setInterval(() => this.#tellHealth(), HEALTH_INTERVAL_MS).unref();
+    this.#done.loading = true;
+    this.#turnReady();
   }
 
   /**
@@ -194,6 +194,15 @@ export class ModelServer {
   #openTransport(): RestOptions & GrpcOptions {
     if (this.#service.phase === 'draining') throw stopping();
     return { ...this.#transportOptions, tls: this.#security.tls };
+  }
+
+  #turnReady(): void {
+    const { listening, loading } = this.#done;
+    if (!listening || !loading || this.#service.phase !== 'starting') return;
+    this.#service.phase = 'ready';
+    if (this.#config.modelControl === 'poll') this.#poller.start();
+    this.#tellHealth();
+    this.#healthTimer = setInterval(() => this.#tellHealth(), HEALTH_INTERVAL_MS).unref();
   }
 
   #tellHealth(): void {

@@ -25,8 +25,10 @@ interface Options {
 
 const models = fileURLToPath(new URL('../../../models/', import.meta.url));
 const FP32 = 'resnet20-cifar10-fp32';
+const W4A4 = 'resnet20-cifar10-w4a4';
 const W2A2 = 'resnet20-cifar10-w2a2';
-const MAX_BATCH = 32;
+/** As the packaged models have it. */
+const MAX_BATCH = 16;
 const CALIBRATION_PICTURES = 200;
 
 await new Command('bench:peers')
@@ -66,6 +68,7 @@ async function main(options: Options): Promise<void> {
     calibration.map(({ path }) => path),
   );
   const contenders = [
+    ours('lcq-serving, LCQ W4A4', W4A4),
     ours('lcq-serving, LCQ W2A2', W2A2),
     ours('lcq-serving, fp32', FP32),
     litServe('LitServe, int8', python, int8, MAX_BATCH),

@@ -7,6 +7,8 @@ import { emptyRepository, type ModelDefinition, type ModelRepository } from './r
 
 /** What the manager must know of a servable. */
 export interface Closable {
+  /** Whether it answers at the moment: what is loaded may be lost for a while, or for good. */
+  readonly isOpen: boolean;
   /** Finishes what was accepted, then frees everything. */
   close(): Promise<void>;
 }
@@ -32,6 +34,9 @@ interface Rejection {
 
 /** A worker that ends during a load may have had other reasons: content is given up after this many. */
 const MAX_CRASHES = 3;
+
+/** Why a version that is loaded does not answer. */
+const LOST = 'not open in its worker process';
 
 /** Models that a start opens at once: enough to keep the cores busy, and few of their files in memory. */
 const STARTING_AT_ONCE = 8;
@@ -140,7 +145,8 @@ export class ModelManager<Servable extends Closable> {
   /** Every version that was ever loaded, and every model of the repository that was not. */
   async index(): Promise<ModelIndexEntry[]> {
     const known = this.#registry.all();
-    const loaded = known.map(({ name, version, state, reason }) => {
+    const loaded = known.map(({ name, version, state, reason, servable }): ModelIndexEntry => {
+      if (servable?.isOpen === false) return { name, version, state: 'UNAVAILABLE', reason: LOST };
       return { name, version, state, reason: reason || (this.#faults.get(name) ?? '') };
     });
     const names = await this.#options.repository.names();

@@ -9,7 +9,7 @@ const content = (key: ModelKey) => readFile(modelPath(key));
 
 /** Other content under the same version, again and again; answers are of the one or the other, whole. */
 export function reloaded(questions: readonly Question[], quick: boolean): Promise<Outcome> {
-  const times = quick ? 10 : 500;
+  const times = quick ? 10 : 1000;
   const options = { settings: { modelControl: 'explicit', loadModels: 'net' } };
   return underLoad(`reload, ${times} times`, questions, options, async (world, report) => {
     for (let i = 1; i <= times; i++) {

@@ -18,6 +18,7 @@ const CONFIG = {
 interface Opened {
   readonly version: string;
   closed: boolean;
+  isOpen: boolean;
   close(): Promise<void>;
 }
 
@@ -82,6 +83,7 @@ class World {
     const servable: Opened = {
       version,
       closed: false,
+      isOpen: true,
       async close() {
         this.closed = true;
       },
@@ -233,6 +235,19 @@ test('a folder that cannot be read is a fault of its model alone', () =>
     assert.deepEqual(a, { name: 'a', version: '1', state: 'READY', reason: '' });
     assert.equal(b.state, undefined);
     assert.match(b.reason, /^b\/config\.json: task: /);
+  }));
+
+test('a version that is loaded and does not answer is not ready in the index', () =>
+  withWorld(async (world) => {
+    await world.write('a', '1', 'one');
+    await world.loadAll();
+    const [opened] = world.opened;
+    const states = async () => (await world.manager.index()).map(({ state }) => state);
+    assert.deepEqual(await states(), ['READY']);
+    opened.isOpen = false;
+    assert.deepEqual(await states(), ['UNAVAILABLE']);
+    opened.isOpen = true;
+    assert.deepEqual(await states(), ['READY']);
   }));
 
 test('failed loads are counted by models of the repository, whatever callers ask for', () =>
