@@ -53,7 +53,7 @@ RUN cmake -S . -B build -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=${TRI
 COPY tsconfig.json ./
 COPY scripts scripts
 RUN node -e "import('/app/scripts/setup/typescript.mjs').then((step) => step.make())" && \
-    find dist -name '*.map' -delete -o -name '*.d.ts' -delete
+    node scripts/bundle.mjs && find dist -name '*.map' -delete -o -name '*.d.ts' -delete
 
 # No libraries of other platforms, no headers, sources, types or tests.
 FROM packages AS production
@@ -90,6 +90,6 @@ USER 65532:0
 EXPOSE 8000 8001 8002
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
-  CMD ["node", "/app/dist/src/cli/lcq.js", "health"]
-ENTRYPOINT ["node", "/app/dist/src/cli/lcq.js"]
+  CMD ["node", "/app/dist/bundle/lcq.js", "health"]
+ENTRYPOINT ["node", "/app/dist/bundle/lcq.js"]
 CMD ["serve"]

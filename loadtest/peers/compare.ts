@@ -1,4 +1,5 @@
-import type { Generators } from '../load-run.js';
+import type { Phase } from '../arrivals.js';
+import { type Generators, runLoad } from '../load-run.js';
 import type { Cores } from '../pinned-process.js';
 import { ProcessSampler } from '../process-sampler.js';
 import { highestRate } from '../rate-search.js';
@@ -76,6 +77,10 @@ async function accuracyOf(
   return right / pictures.length;
 }
 
+/** Until compiled code and caches are what they are after hours. */
+const WARM_UP: Phase = { seconds: 15, rate: 1 };
+const WARM_UP_CALLERS = 2;
+
 async function rateOf({ pid, target, path, field }: Running, comparison: Comparison) {
   const { folder, goodWithinMs, seconds, searchFrom: from, generators } = comparison;
   const stream = {
@@ -99,6 +104,8 @@ async function rateOf({ pid, target, path, field }: Running, comparison: Compari
     'peers',
   );
   const sampler = new ProcessSampler([pid]);
-  const search = await highestRate(scenario, { target: { rest: target, grpc: '' }, generators });
+  const load = { target: { rest: target, grpc: '' }, generators };
+  await runLoad(scenario, [WARM_UP], { ...load, callers: WARM_UP_CALLERS });
+  const search = await highestRate(scenario, load);
   return { ...search, rss: sampler.stop(0).peakRss };
 }

@@ -39,7 +39,7 @@ export async function classifyPicture(
     const message = `model '${name}' does ${config.task}, not classification`;
     throw new LcqError('INVALID_ARGUMENT', message);
   }
-  const { outputs } = await servable.runPicture(image, caller);
+  const outputs = await servable.runPicture(image, caller);
   return servable.postprocess(() => {
     // checkSession: FP32 [N, classes]
     const values = outputs[config.output.name].data as Float32Array;

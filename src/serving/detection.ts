@@ -51,7 +51,7 @@ export async function detectInPicture(
     throw new LcqError('INVALID_ARGUMENT', message);
   }
   const thresholds = effectiveThresholds(request, config.thresholds);
-  const { outputs, original } = await servable.runPicture(request.image, caller);
+  const { outputs, original } = await servable.runSizedPicture(request.image, caller);
   return servable.postprocess(() => {
     const placed = placement(original, config.input);
     const detections = detectObjects(decoder, outputs, placed, thresholds).map(

@@ -1,6 +1,6 @@
 import { type BatchedReply, DynamicBatcher } from '../batching/dynamic-batcher.js';
 import type { BatchingPolicy } from '../batching/policy.js';
-import { decodePicture, type ImageLimits, type Picture } from '../image/decode.js';
+import { decodePicture, decodePixels, type ImageLimits } from '../image/decode.js';
 import type { Size } from '../image/letterbox.js';
 import { type PixelPacker, pixelPacker } from '../image/normalize.js';
 import type { Metrics, ModelLabels } from '../observability/metrics.js';
@@ -95,19 +95,28 @@ export class Servable implements ModelContract {
 
   /** Decodes encoded pictures, `images.length` >= 1, into the tensor of the image input. */
   async imageTensor(images: readonly Uint8Array[]): Promise<Tensor> {
-    return this.#tensorOf(await Promise.all(images.map((image) => this.#decode(image))));
+    const { input } = this.definition.config;
+    const decode = (image: Uint8Array) => decodePixels(image, input, this.#imageLimits);
+    return this.#tensorOf(await Promise.all(images.map(decode)));
   }
 
-  /** Decodes one encoded picture and runs it. Resolves to the outputs and to the size that the picture came in. */
-  async runPicture(
+  /** Decodes one encoded picture and runs it. Resolves to the outputs. */
+  runPicture(image: Uint8Array, caller: Caller): Promise<NamedTensors> {
+    const prepare = async () => ({ [this.imageInput.name]: await this.imageTensor([image]) });
+    return this.run(prepare, caller);
+  }
+
+  /** The same; resolves to the outputs and to the size that the picture came in. */
+  async runSizedPicture(
     image: Uint8Array,
     caller: Caller,
   ): Promise<{ outputs: NamedTensors; original: Size }> {
     let original = { width: 0, height: 0 };
     const prepare = async () => {
-      const picture = await this.#decode(image);
+      const { input } = this.definition.config;
+      const picture = await decodePicture(image, input, this.#imageLimits);
       original = picture.original;
-      return { [this.imageInput.name]: this.#tensorOf([picture]) };
+      return { [this.imageInput.name]: this.#tensorOf([picture.pixels]) };
     };
     const outputs = await this.run(prepare, caller);
     return { outputs, original };
@@ -167,15 +176,11 @@ export class Servable implements ModelContract {
     await this.#session.dispose();
   }
 
-  #decode(image: Uint8Array): Promise<Picture> {
-    return decodePicture(image, this.definition.config.input, this.#imageLimits);
-  }
-
-  #tensorOf(pictures: readonly Picture[]): Tensor {
+  #tensorOf(pictures: readonly Uint8Array[]): Tensor {
     return {
       datatype: this.imageInput.datatype,
       shape: [pictures.length, ...pictureShape(this.definition.config.input)],
-      data: this.#pack(pictures.map(({ pixels }) => pixels)),
+      data: this.#pack(pictures),
     };
   }
 

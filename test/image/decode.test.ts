@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { LcqError } from '../../src/errors.js';
-import { decodePicture, type PictureTarget } from '../../src/image/decode.js';
+import { decodePicture, decodePixels, type PictureTarget } from '../../src/image/decode.js';
 
 const LIMITS = { maxBytes: 1_000_000, maxPixels: 1_000_000 };
 const TARGET: PictureTarget = {
@@ -13,8 +13,22 @@ const TARGET: PictureTarget = {
   padding: { position: 'end', value: 114 },
 };
 
-const decodePixels = async (...call: Parameters<typeof decodePicture>) =>
-  (await decodePicture(...call)).pixels;
+type Call = Parameters<typeof decodePicture>;
+
+/** Both ways are one. */
+const decode = async (...call: Call) => {
+  const [sized, unsized] = await Promise.allSettled([
+    decodePicture(...call),
+    decodePixels(...call),
+  ]);
+  if (sized.status === 'rejected' || unsized.status === 'rejected') {
+    const reasons = [sized, unsized].map((each) => each.status === 'rejected' && each.reason);
+    assert.deepEqual(reasons[0].message, reasons[1].message);
+    throw reasons[0];
+  }
+  assert.deepEqual(unsized.value, sized.value.pixels);
+  return sized.value.pixels;
+};
 
 /** Pixels that are all different from their neighbours. */
 const noise = (width: number, height: number, channels = 3) =>
@@ -30,22 +44,16 @@ test('a picture of the target size is passed through exactly', async () => {
   const pixels = noise(8, 8);
   for (const resize of ['cover', 'stretch', 'letterbox'] as const) {
     const png = await rawImage(pixels, 8, 8).png().toBuffer();
-    assert.deepEqual(
-      new Uint8Array(await decodePixels(png, { ...TARGET, resize }, LIMITS)),
-      pixels,
-    );
+    assert.deepEqual(new Uint8Array(await decode(png, { ...TARGET, resize }, LIMITS)), pixels);
     const webp = await rawImage(pixels, 8, 8).webp({ lossless: true }).toBuffer();
-    assert.deepEqual(
-      new Uint8Array(await decodePixels(webp, { ...TARGET, resize }, LIMITS)),
-      pixels,
-    );
+    assert.deepEqual(new Uint8Array(await decode(webp, { ...TARGET, resize }, LIMITS)), pixels);
   }
 });
 
 test('a JPEG gives what the decoder gives', async () => {
   const jpeg = await rawImage(noise(8, 8), 8, 8).jpeg({ quality: 70 }).toBuffer();
   const expected = await sharp(jpeg).raw().toBuffer();
-  assert.deepEqual(await decodePixels(jpeg, TARGET, LIMITS), expected);
+  assert.deepEqual(await decode(jpeg, TARGET, LIMITS), expected);
 });
 
 test('cover crops the centre, stretch keeps the edges', async () => {
@@ -57,9 +65,9 @@ test('cover crops the centre, stretch keeps the edges', async () => {
     .composite([{ input: white, left: 0, top: 0 }])
     .png()
     .toBuffer();
-  const cover = await decodePixels(png, TARGET, LIMITS);
+  const cover = await decode(png, TARGET, LIMITS);
   assert.ok(Math.max(...cover.subarray(6 * 3, 8 * 3)) < 8);
-  const stretch = await decodePixels(png, { ...TARGET, resize: 'stretch' }, LIMITS);
+  const stretch = await decode(png, { ...TARGET, resize: 'stretch' }, LIMITS);
   assert.ok(stretch[0] > 247 && stretch[7 * 3] < 8);
 });
 
@@ -118,7 +126,7 @@ test('EXIF orientation is applied', async () => {
   const pixels = noise(8, 8);
   // 6: to be turned by 90 degrees clockwise, so that column x becomes row x, read from the bottom up.
   const png = await rawImage(pixels, 8, 8).withMetadata({ orientation: 6 }).png().toBuffer();
-  const turned = await decodePixels(png, TARGET, LIMITS);
+  const turned = await decode(png, TARGET, LIMITS);
   for (let y = 0; y < 8; y++) {
     for (let x = 0; x < 8; x++) {
       const from = ((7 - x) * 8 + y) * 3;
@@ -132,21 +140,21 @@ test('greyscale, transparency, palettes, 16 bits and CMYK all become three bytes
   const grey = noise(8, 8, 1);
   const greyPng = await rawImage(grey, 8, 8, 1).toColourspace('b-w').png().toBuffer();
   assert.deepEqual(
-    [...(await decodePixels(greyPng, TARGET, LIMITS))],
+    [...(await decode(greyPng, TARGET, LIMITS))],
     [...grey].flatMap((v) => [v, v, v]),
   );
   const transparent = await rawImage(noise(8, 8, 4), 8, 8, 4)
     .png()
     .toBuffer();
   const opaque = [...noise(8, 8, 4)].filter((_, i) => i % 4 !== 3);
-  assert.deepEqual([...(await decodePixels(transparent, TARGET, LIMITS))], opaque);
+  assert.deepEqual([...(await decode(transparent, TARGET, LIMITS))], opaque);
   const others = [
     await rawImage(noise(8, 8), 8, 8).png({ palette: true, colours: 4 }).toBuffer(),
     await rawImage(noise(8, 8), 8, 8).toColourspace('rgb16').png().toBuffer(),
     await rawImage(noise(8, 8), 8, 8).toColourspace('cmyk').jpeg().toBuffer(),
   ];
   for (const image of others) {
-    assert.equal((await decodePixels(image, TARGET, LIMITS)).length, 8 * 8 * 3);
+    assert.equal((await decode(image, TARGET, LIMITS)).length, 8 * 8 * 3);
   }
 });
 
@@ -161,22 +169,19 @@ test('formats other than JPEG, PNG and WebP are refused', async () => {
   ];
   for (const other of others) {
     const refused = withCode('INVALID_ARGUMENT', /not a JPEG, PNG or WebP file/);
-    await assert.rejects(decodePixels(other, TARGET, LIMITS), refused);
+    await assert.rejects(decode(other, TARGET, LIMITS), refused);
   }
 });
 
 test('bytes and pixels are limited before anything is decoded', async () => {
   const png = await rawImage(noise(32, 16), 32, 16).png().toBuffer();
   const limits = { maxBytes: png.length, maxPixels: 512 };
-  assert.equal((await decodePixels(png, TARGET, limits)).length, 192);
+  assert.equal((await decode(png, TARGET, limits)).length, 192);
   const bytes = { ...limits, maxBytes: png.length - 1 };
-  await assert.rejects(
-    decodePixels(png, TARGET, bytes),
-    withCode('TOO_LARGE', /bytes; the limit is/),
-  );
+  await assert.rejects(decode(png, TARGET, bytes), withCode('TOO_LARGE', /bytes; the limit is/));
   const pixels = { ...limits, maxPixels: 511 };
   await assert.rejects(
-    decodePixels(png, TARGET, pixels),
+    decode(png, TARGET, pixels),
     withCode('TOO_LARGE', /32 x 16 pixels; the limit is 511/),
   );
 });
@@ -184,10 +189,10 @@ test('bytes and pixels are limited before anything is decoded', async () => {
 test('a picture cut off anywhere is refused or decoded whole, never a crash', async () => {
   for (const format of ['jpeg', 'png', 'webp'] as const) {
     const whole = await rawImage(noise(24, 24), 24, 24).toFormat(format).toBuffer();
-    const expected = await decodePixels(whole, TARGET, LIMITS);
+    const expected = await decode(whole, TARGET, LIMITS);
     for (let length = 0; length < whole.length; length += Math.ceil(whole.length / 24)) {
       await assert.rejects(
-        decodePixels(whole.subarray(0, length), TARGET, LIMITS),
+        decode(whole.subarray(0, length), TARGET, LIMITS),
         (error) => error instanceof LcqError && error.code === 'INVALID_ARGUMENT',
         `${format} of ${length} of ${whole.length} bytes`,
       );
@@ -208,7 +213,7 @@ test('property: a mutated picture is decoded or refused with a code', async () =
       const image = Uint8Array.from(seed);
       for (const [at, byte] of changes) image[at % image.length] = byte;
       try {
-        assert.equal((await decodePixels(image, TARGET, LIMITS)).length, 192);
+        assert.equal((await decode(image, TARGET, LIMITS)).length, 192);
       } catch (error) {
         assert.ok(error instanceof LcqError);
         assert.ok(['INVALID_ARGUMENT', 'TOO_LARGE'].includes(error.code));

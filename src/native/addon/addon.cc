@@ -26,7 +26,8 @@ class Addon : public Napi::Addon<Addon> {
   /// load(path: string): string. Opens the ONNX Runtime library; returns its version.
   Napi::Value load(const Napi::CallbackInfo& info) {
     try {
-      const ort::Library& library = ort::load_library(info[0].As<Napi::String>());
+      const std::string path = info[0].As<Napi::String>();
+      const ort::Library& library = ort::load_library(path);
       static std::once_flag once;
       std::call_once(once, self_test);
       return Napi::String::New(info.Env(), library.version);
