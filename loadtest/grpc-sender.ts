@@ -14,8 +14,10 @@ const definition = loadSync(['open_inference.proto', 'vision.proto'], {
   keepCase: true,
 });
 
+export const inferMethod = method('inference.GRPCInferenceService', 'ModelInfer');
+
 const METHODS = {
-  'grpc-infer': method('inference.GRPCInferenceService', 'ModelInfer'),
+  'grpc-infer': inferMethod,
   'grpc-classify': method('lcq.v1.Vision', 'Classify'),
   'grpc-detect': method('lcq.v1.Vision', 'Detect'),
 };

@@ -28,6 +28,7 @@ const HEAD = [
   'gRPC p50 ms',
   'session p50 ms',
   'overhead ms',
+  'of bare gRPC',
   'served/s',
   'session/s',
   'share',
@@ -101,8 +102,7 @@ async function rowOf(
     const generators = { processes: 1, cores: clientCores };
     const load = { target: server.target, generators, batch, rounds };
     const crowd = await measureGoodput(model, server, session, load);
-    const { served, raw, overhead } = lone;
-    const alone = [served, raw, overhead];
+    const alone = [lone.served, lone.raw, lone.overhead, lone.bareOverhead];
     const crowded = [crowd.served, crowd.raw, crowd.share, crowd.servedCpu, crowd.rawCpu];
     return [model.name, ...[...alone, ...crowded].map(figure)];
   } finally {

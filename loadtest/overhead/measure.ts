@@ -4,6 +4,7 @@ import { type LoadOptions, runLoad } from '../load-run.js';
 import { contentsOf } from '../payload.js';
 import { ProcessSampler } from '../process-sampler.js';
 import { parseScenario, type Scenario } from '../scenario.js';
+import type { Sender } from '../sender.js';
 import type { ServerProcess } from '../server-process.js';
 import type { RawSession } from './raw-session.js';
 import type { ServedModel } from './synthetic-repository.js';
@@ -12,7 +13,10 @@ import type { ServedModel } from './synthetic-repository.js';
 export interface Overhead {
   readonly served: number;
   readonly raw: number;
+  /** Over `raw`. */
   readonly overhead: number;
+  /** The same of a bare gRPC server. */
+  readonly bareOverhead: number;
 }
 
 /** Rates in images a second. */
@@ -33,7 +37,10 @@ const WARM_UP = 3;
 const ROUND_MS = 3000;
 const CALLERS = 64;
 
-/** A lone gRPC client and the session itself, in turns of a few requests: neither finds the caches as the other left them. */
+/**
+ * A lone gRPC client, the same before a bare server, and the session itself, in turns of a few requests: none finds the
+ * caches as the others left them.
+ */
 export async function measureOverhead(
   model: ServedModel,
   server: ServerProcess,
@@ -42,25 +49,32 @@ export async function measureOverhead(
 ): Promise<Overhead> {
   const { streams, seed } = scenarioOf(model);
   const contents = await contentsOf(streams[0].payload, seed);
-  const sender = await grpcSender(server.target.grpc, streams[0], contents);
-  const served = new LatencyHistogram();
-  const raw = new LatencyHistogram();
-  const end = performance.now() + COMPILED_MS;
-  for (let i = 0; performance.now() < end; i++) await sender.send(i);
+  const ours = await grpcSender(server.target.grpc, streams[0], contents);
+  const bare = await grpcSender(session.bare, streams[0], contents);
+  const timed = async (sender: Sender, turn: number) => {
+    const start = performance.now();
+    await sender.send(turn);
+    return performance.now() - start;
+  };
+  const ways = [
+    (turn: number) => timed(ours, turn),
+    (turn: number) => timed(bare, turn),
+    async () => (await session.run({ batch: 1, ms: 0 })).times[0],
+  ];
+  for (const way of ways) {
+    const end = performance.now() + COMPILED_MS;
+    for (let i = 0; performance.now() < end; i++) await way(i);
+  }
+  const histograms = ways.map(() => new LatencyHistogram());
   for (let done = 0; done < requests; done += TURN) {
-    for (let i = 0; i < WARM_UP + TURN; i++) {
-      const start = performance.now();
-      await sender.send(i);
-      if (i >= WARM_UP) served.record(performance.now() - start);
-    }
-    for (let i = 0; i < WARM_UP + TURN; i++) {
-      const { times } = await session.run({ batch: 1, ms: 0 });
-      if (i >= WARM_UP) raw.record(times[0]);
+    for (const [i, way] of ways.entries()) {
+      for (let j = 0; j < WARM_UP; j++) await way(j);
+      for (let j = 0; j < TURN; j++) histograms[i].record(await way(j));
     }
   }
-  await sender.close();
-  const [p50, rawP50] = [served.percentile(50), raw.percentile(50)];
-  return { served: p50, raw: rawP50, overhead: p50 - rawP50 };
+  await Promise.all([ours.close(), bare.close()]);
+  const [served, bareServed, raw] = histograms.map((each) => each.percentile(50));
+  return { served, raw, overhead: served - raw, bareOverhead: bareServed - raw };
 }
 
 /** 64 callers of the service, and batches of the session one after the other, in turns; the best round of each. */

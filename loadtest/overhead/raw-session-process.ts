@@ -1,9 +1,10 @@
 /**
- * A process that runs a model without any server: raw-session-process.js MODEL THREADS. Asked for batches of a size, it
- * says how many ms each run took.
+ * A process that runs a model without our server: raw-session-process.js MODEL THREADS. Says the port of a bare gRPC server
+ * in front of it; asked for batches of a size, it says how many ms each run took.
  */
 import { arbitraryFeeds } from '../../src/benchmark/race.js';
 import { createLcqSession } from '../../src/runtime/lcq-session.js';
+import { serveBare } from './bare-server.js';
 
 export interface Runs {
   /** Of each, in ms. */
@@ -38,4 +39,4 @@ process.on('message', async ({ batch, ms }: RunRequest) => {
   process.send?.(runs);
 });
 process.on('disconnect', () => process.exit());
-process.send?.('ready');
+process.send?.(await serveBare(session));

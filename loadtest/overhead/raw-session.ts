@@ -6,19 +6,22 @@ import type { RunRequest, Runs } from './raw-session-process.js';
 
 const MODULE = fileURLToPath(new URL('./raw-session-process.js', import.meta.url));
 
-/** A model run without a server, on the server's cores and with its threads. */
+/** A model run without our server, on the server's cores and with its threads. */
 export class RawSession {
+  /** Of a bare gRPC server in front of it, `host:port`. */
+  readonly bare: string;
   readonly #child: ChildProcess;
 
-  constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, bare: string) {
     this.#child = child;
+    this.bare = bare;
   }
 
   static async open(model: string, threads: number, cores: Cores): Promise<RawSession> {
     const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const;
     const child = startNode(MODULE, [model, String(threads)], cores, [...stdio]);
-    await once(child, 'message');
-    return new RawSession(child);
+    const [port] = await once(child, 'message');
+    return new RawSession(child, `127.0.0.1:${port}`);
   }
 
   async run(request: RunRequest): Promise<Runs> {

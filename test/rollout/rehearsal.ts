@@ -17,7 +17,7 @@ import { type Call, Load } from './load.js';
 import { Replica } from './replica.js';
 
 const REQUESTS = Number(process.env.REQUESTS ?? 20_000);
-const RATE = Number(process.env.RATE ?? 120);
+const RATE = Number(process.env.RATE ?? 40);
 
 /** As in deploy/helm/lcq-serving. */
 const PROBE_PERIOD_MS = 2000;
