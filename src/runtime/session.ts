@@ -72,6 +72,14 @@ export interface SessionSpecs {
   readonly outputs: readonly TensorSpec[];
 }
 
+/** What a session must pass, each time it is opened, before it takes requests. */
+export interface Trial {
+  /** Throws for a session that is not what it should be. */
+  check(specs: SessionSpecs): void;
+  /** It runs once with each of these, made when they are needed: what happens only once is no caller's to pay for. */
+  warmUp(): readonly Readonly<Record<string, Tensor>>[];
+}
+
 export interface ModelSession extends SessionSpecs {
   /** Absent: the session cannot tell, or there are none. */
   readonly layers?: readonly LcqLayer[];

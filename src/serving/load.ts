@@ -7,20 +7,12 @@ import {
 } from '../repository/model-config.js';
 import type { ModelDefinition } from '../repository/repository.js';
 import type { ModelFile } from '../runtime/model-file.js';
-import type { ModelSession, SessionSpecs } from '../runtime/session.js';
+import type { ModelSession, SessionSpecs, Trial } from '../runtime/session.js';
 import { detectionDecoder } from '../vision/detector.js';
 import { Servable, type ServableOptions } from './servable.js';
 import { openInstances } from './session-pool.js';
 import type { NamedTensors } from './tensor-batch.js';
 import { allocate, elementCount } from './tensor-bytes.js';
-
-/** What a session must pass before it takes requests. */
-export interface Trial {
-  /** Throws for a session that is not what it should be. */
-  check(specs: SessionSpecs): void;
-  /** Runs once with each of these: what happens only once is no caller's to pay for. */
-  readonly warmUp: readonly NamedTensors[];
-}
 
 /**
  * Opens the session of an ONNX file. It passes its trial, and does so again when it is opened again, as in a worker that
@@ -30,11 +22,11 @@ export type OpenSession = (file: ModelFile, trial: Trial) => Promise<ModelSessio
 
 /** Opens sessions that pass their trial once. */
 export function tried(open: (file: ModelFile) => Promise<ModelSession>): OpenSession {
-  return async (file, { check, warmUp }) => {
+  return async (file, trial) => {
     const session = await open(file);
     try {
-      check(session);
-      for (const feeds of warmUp) await session.run(feeds);
+      trial.check(session);
+      for (const feeds of trial.warmUp()) await session.run(feeds);
       return session;
     } catch (error) {
       await session.dispose();
@@ -72,7 +64,7 @@ async function openServable(
   try {
     const { modelPath: path, modelDigest: sha256, config } = definition;
     const check = (specs: SessionSpecs) => checkSession(definition, specs);
-    const trial = { check, warmUp: warmUpRuns(config) };
+    const trial = { check, warmUp: () => warmUpRuns(config) };
     const open = () => openSession({ path, sha256 }, trial);
     session = await openInstances(open, config.instances);
     return new Servable(definition, session, options);

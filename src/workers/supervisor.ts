@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { LcqError } from '../errors.js';
 import type { ModelFile } from '../runtime/model-file.js';
+import type { Trial } from '../runtime/session.js';
 import type { Answers, Question } from './messages.js';
 import { type Ending, type WorkerCommand, WorkerProcess } from './worker-process.js';
 
@@ -31,14 +32,6 @@ export interface Crash {
 export interface Restart {
   readonly pid: number | undefined;
   readonly sessions: number;
-}
-
-/** What a session must pass, each time it is opened, before it takes requests. */
-export interface Trial {
-  /** Throws for a session that is not what it should be. */
-  check(specs: Answers['open']): void;
-  /** Runs once with each of these. */
-  readonly warmUp: readonly Answers['run'][];
 }
 
 /** A session that the worker should hold. */
@@ -177,16 +170,16 @@ export class Supervisor {
     worker: WorkerProcess | undefined,
     session: number,
     file: ModelFile,
-    { check, warmUp }: Trial,
+    trial: Trial,
   ): Promise<Answers['open']> {
     const opened = this.#ask(worker, { kind: 'open', session, file });
     // All asked for in one go: while a server starts its event loop has no time for an answer in between.
-    const runs = warmUp.map((feeds) => this.#ask(worker, { kind: 'run', session, feeds }));
+    const runs = trial.warmUp().map((feeds) => this.#ask(worker, { kind: 'run', session, feeds }));
     const warm = Promise.all(runs);
     warm.catch(() => {});
     const specs = await opened;
     try {
-      check(specs);
+      trial.check(specs);
       await this.#inTime(worker, warm);
     } catch (error) {
       await this.#forget(worker, session);

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ModelFile } from '../runtime/model-file.js';
-import type { ModelSession } from '../runtime/session.js';
-import { Supervisor, type SupervisorOptions, type Trial, type WorkerEvents } from './supervisor.js';
+import type { ModelSession, Trial } from '../runtime/session.js';
+import { Supervisor, type SupervisorOptions, type WorkerEvents } from './supervisor.js';
 
 /** Sessions in supervised processes: a crash in native code takes down one of them, never the server. */
 export class WorkerPool extends EventEmitter<WorkerEvents> {
@@ -28,8 +28,8 @@ export class WorkerPool extends EventEmitter<WorkerEvents> {
    * Opens a model in the worker that holds the fewest of those that are up, or will be up. In a worker that restarts
    * the session is opened again from the same content, and passes the trial again before it takes requests.
    *
-   * Rejects as the session's opening and its trial do, and with UNAVAILABLE when no worker is up and the next start fails too, or
-   * after `stopOpening`.
+   * Rejects as the session's opening and its trial do, and with UNAVAILABLE when no worker is up and the next start fails
+   * too, or after `stopOpening`.
    */
   async open(file: ModelFile, trial: Trial): Promise<ModelSession> {
     if (this.#started === undefined) this.start();

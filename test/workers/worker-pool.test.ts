@@ -7,8 +7,8 @@ import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { LcqError } from '../../src/errors.js';
-import type { ModelSession } from '../../src/runtime/session.js';
-import type { Crash, Restart, Trial } from '../../src/workers/supervisor.js';
+import type { ModelSession, Trial } from '../../src/runtime/session.js';
+import type { Crash, Restart } from '../../src/workers/supervisor.js';
 import { WorkerPool } from '../../src/workers/worker-pool.js';
 import { CRASH, HANG, SLOW, THROW_CODED, THROW_DEFECT } from './fragile-worker.js';
 
@@ -50,7 +50,7 @@ async function withPool(
 }
 
 const open = (pool: WorkerPool, path: string, trial: Partial<Trial> = {}) =>
-  pool.open({ path, sha256: 'any' }, { check() {}, warmUp: [], ...trial });
+  pool.open({ path, sha256: 'any' }, { check() {}, warmUp: () => [], ...trial });
 
 const feeds = (bytes: readonly number[]) =>
   ({ x: { datatype: 'UINT8', shape: [bytes.length], data: Uint8Array.from(bytes) } }) as const;
@@ -152,7 +152,10 @@ test('a session that comes back passes its trial again before it takes requests'
       checks += 1;
       if (checks === 2) refused = assert.rejects(run(session, [1]), /is restarting/);
     };
-    const session: ModelSession = await open(pool, 'model', { check, warmUp: [feeds([SLOW])] });
+    const session: ModelSession = await open(pool, 'model', {
+      check,
+      warmUp: () => [feeds([SLOW])],
+    });
     const back = restarted();
     process.kill(pool.pids[0], 'SIGKILL');
     await back;
@@ -165,10 +168,10 @@ test('a session that does not pass is not kept', () =>
     const check = () => {
       throw new LcqError('INVALID_ARGUMENT', 'not this input');
     };
-    const failing = { warmUp: [feeds([1]), feeds([THROW_CODED])] };
+    const failing = { warmUp: () => [feeds([1]), feeds([THROW_CODED])] };
     await assert.rejects(open(pool, 'model', { ...failing, check }), { message: 'not this input' });
     await assert.rejects(open(pool, 'model', failing), { message: 'not this one' });
-    const session = await open(pool, 'model', { warmUp: [feeds([1])] });
+    const session = await open(pool, 'model', { warmUp: () => [feeds([1])] });
     assert.deepEqual([await run(session, [1]), crashes], [[254], []]);
   }));
 
@@ -177,7 +180,7 @@ test('a worker that hangs in a trial is ended', () =>
     1,
     async ({ pool, crashes, restarted }) => {
       const back = restarted();
-      await assert.rejects(open(pool, 'model', { warmUp: [feeds([HANG])] }), unavailable);
+      await assert.rejects(open(pool, 'model', { warmUp: () => [feeds([HANG])] }), unavailable);
       await back;
       assert.equal(crashes[0].how, 'SIGKILL');
     },
