@@ -52,7 +52,8 @@ export interface ModelIndexEntry {
 /**
  * Makes the registry follow the repository: loads, replaces and unloads versions.
  *
- * Jobs run one after the other: a load beside another would take the cores from the models that answer. A new version or new content loads while the old
+ * Jobs run one after the other: two loads would take more of the cores from the models that answer. A new version or new
+ * content loads while the old
  * one answers, takes over in one step, and only then is the old one drained and closed: no request is lost.
  */
 export class ModelManager<Servable extends Closable> {
@@ -88,15 +89,19 @@ export class ModelManager<Servable extends Closable> {
       for (const { definitions } of models) this.#announce(definitions);
       // Nothing is served yet that this could slow down.
       const atOnce = new ConcurrencyLimit(STARTING_AT_ONCE);
-      const loads = models.map(({ name, definitions }) =>
-        atOnce.run(async () => {
-          const { required } = definitions[0].config;
-          await this.#reconcile(definitions).catch((error) => this.#fault(name, error, required));
-        }),
+      const outcomes = await Promise.allSettled(
+        models.map(({ definitions }) => atOnce.run(() => this.#reconcile(definitions))),
       );
-      const outcomes = await Promise.allSettled(loads);
-      const failure = outcomes.find(({ status }) => status === 'rejected');
-      if (failure?.status === 'rejected') throw failure.reason;
+      for (const [i, { name, definitions }] of models.entries()) {
+        let outcome = outcomes[i];
+        // A model that ends its worker takes those with it that open beside it: each is tried again alone.
+        if (outcome.status === 'rejected' && LcqError.from(outcome.reason).code === 'UNAVAILABLE') {
+          [outcome] = await Promise.allSettled([this.#reconcile(definitions)]);
+        }
+        if (outcome.status === 'rejected') {
+          this.#fault(name, outcome.reason, definitions[0].config.required);
+        }
+      }
     });
   }
 

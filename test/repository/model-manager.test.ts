@@ -34,6 +34,8 @@ class World {
   opens = 0;
   /** What every opening fails with. */
   failure: ErrorCode | undefined;
+  /** How many openings from now the worker ends during, and the model whose opening always ends it. */
+  crashes: [count: number, always: string] = [0, ''];
   /** What every opening waits for. */
   gate: Promise<void> = Promise.resolve();
 
@@ -73,9 +75,13 @@ class World {
       .map(({ name, version, state, reason }) => `${name}/${version} ${state} ${reason}`.trim());
   }
 
-  async #open({ version, modelPath }: ModelDefinition): Promise<Opened> {
+  async #open({ name, version, modelPath }: ModelDefinition): Promise<Opened> {
     await this.gate;
     this.opens += 1;
+    this.crashes[0] -= 1;
+    if (this.crashes[0] >= 0 || this.crashes[1] === name) {
+      throw new LcqError('UNAVAILABLE', 'the worker ended');
+    }
     if (this.failure !== undefined) throw new LcqError(this.failure, 'not now');
     if ((await readFile(modelPath, 'utf8')) === 'bad') {
       throw new LcqError('UNSUPPORTED', `version ${version} is bad`);
@@ -276,6 +282,21 @@ test('at the start a required model must load; another may fail', async () => {
   });
   await withWorld((world) => assert.rejects(world.loadAll(), { message: /holds no model/ }));
 });
+
+test('at the start a model that ends its worker does not cost those that open beside it', () =>
+  withWorld(async (world) => {
+    for (const name of ['a', 'b', 'c'])
+      await world.write(name, '1', name, { required: name !== 'b' });
+    // The worker ends while all three open; then again each time that b opens.
+    world.crashes = [3, 'b'];
+    await world.loadAll();
+    assert.deepEqual(world.states(), [
+      'a/1 READY',
+      'b/1 UNAVAILABLE the worker ended',
+      'c/1 READY',
+    ]);
+    assert.deepEqual(world.faults, ['b: the worker ended']);
+  }));
 
 test('models are loaded and unloaded by name', () =>
   withWorld(async (world) => {
