@@ -20,8 +20,8 @@ export interface BatchingPolicy extends BatchingLimits {
    */
   readonly whenFull?: 'reject' | 'delay';
   /**
-   * Longest run, as recent ones foretell it, that a batch may grow to, in ms: beyond some time a larger batch saves no more
-   * work and only keeps everybody waiting. Absent or 0, or with preferred sizes: only the sizes count.
+   * Longest run, as recent ones foretell it, that a batch may grow to, in ms: beyond some time a larger batch saves no
+   * more work and only keeps everybody waiting. Absent or 0, or with preferred sizes: only the sizes count.
    */
   readonly maxRunMs?: number;
   /** Levels 1 (first) to this one; 1 when absent: no priorities. */

@@ -53,8 +53,8 @@ export interface ModelIndexEntry {
  * Makes the registry follow the repository: loads, replaces and unloads versions.
  *
  * Jobs run one after the other: two loads would take more of the cores from the models that answer. A new version or new
- * content loads while the old
- * one answers, takes over in one step, and only then is the old one drained and closed: no request is lost.
+ * content loads while the old one answers, takes over in one step, and only then is the old one drained and closed: no
+ * request is lost.
  */
 export class ModelManager<Servable extends Closable> {
   readonly #options: ModelManagerOptions<Servable>;
