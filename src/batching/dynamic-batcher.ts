@@ -87,12 +87,6 @@ export class DynamicBatcher<Item, Output> {
     return this.#preparing + this.#queue.length;
   }
 
-  /** What holds at the moment: the policy's, or what adaptive mode and the times of runs have made of them. */
-  get limits(): BatchingLimits {
-    const { maxQueueDelayMs, queueCapacity } = this.#limits;
-    return { maxBatchSize: this.#batchLimit, maxQueueDelayMs, queueCapacity };
-  }
-
   /**
    * Prepares an item, queues it and resolves once the batch it travelled in has run.
    *
