@@ -45,3 +45,6 @@ export class LcqError extends Error {
     return new LcqError('INTERNAL', 'internal error', { cause: thrown });
   }
 }
+
+/** What comes while the server drains. */
+export const stopping = () => new LcqError('UNAVAILABLE', 'Server is stopping');

@@ -3,7 +3,7 @@ import { relative, sep } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { ServerConfig } from './config/schema.js';
 import { workerEnvironment } from './config/worker-environment.js';
-import { LcqError } from './errors.js';
+import { stopping } from './errors.js';
 import { LineOutput } from './observability/line-output.js';
 import { createLogger, type Logger } from './observability/logger.js';
 import { Metrics } from './observability/metrics.js';
@@ -12,7 +12,7 @@ import { OtlpExporter } from './observability/otlp-exporter.js';
 import { RequestObserver } from './observability/request-observer.js';
 import { registerServerGauges } from './observability/server-gauges.js';
 import { MODEL_STATES } from './repository/lifecycle.js';
-import { ModelManager } from './repository/model-manager.js';
+import { ModelManager, stateToCallers } from './repository/model-manager.js';
 import { ModelRegistry } from './repository/registry.js';
 import { ModelRepository } from './repository/repository.js';
 import { RepositoryPoller } from './repository/repository-poller.js';
@@ -237,9 +237,9 @@ export class ModelServer {
       requestsInFlight: () => this.#service.inFlight,
       models: () => {
         const meant = this.#registry.all().filter(({ isRetired }) => !isRetired);
-        return meant.map(({ name: model, version, state, servable }) => ({
-          labels: { model, version },
-          state: servable?.isOpen === false ? 'UNAVAILABLE' : state,
+        return meant.map((entry) => ({
+          labels: { model: entry.name, version: entry.version },
+          state: stateToCallers(entry),
         }));
       },
       reservations: () =>
@@ -342,8 +342,6 @@ export async function serve(config: ServerConfig, dependencies: Dependencies = {
     if (!isStopping) throw error;
   }
 }
-
-const stopping = () => new LcqError('UNAVAILABLE', 'Server is stopping');
 
 const listening = (host: string, { http, grpc, metrics }: Ports) =>
   `lcq-serving is ready: REST on http://${host}:${http}, gRPC on ${host}:${grpc}, ` +

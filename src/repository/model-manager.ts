@@ -1,4 +1,4 @@
-import { type ErrorCode, LcqError } from '../errors.js';
+import { type ErrorCode, LcqError, stopping } from '../errors.js';
 import { ConcurrencyLimit } from '../image/concurrency-limit.js';
 import type { ModelState, ModelVersion } from './lifecycle.js';
 import { MemoryBudget, type Reservation } from './memory-budget.js';
@@ -37,6 +37,10 @@ const MAX_CRASHES = 3;
 
 /** Why a version that is loaded does not answer. */
 const LOST = 'not open in its worker process';
+
+/** The state of a version as its callers find it: what is READY and does not answer at the moment is UNAVAILABLE. */
+export const stateToCallers = ({ state, servable }: ModelVersion<Closable>): ModelState =>
+  servable?.isOpen === false ? 'UNAVAILABLE' : state;
 
 /** Models that a start opens at once: enough to keep the cores busy, and few of their files in memory. */
 const STARTING_AT_ONCE = 8;
@@ -150,8 +154,10 @@ export class ModelManager<Servable extends Closable> {
   /** Every version that was ever loaded, and every model of the repository that was not. */
   async index(): Promise<ModelIndexEntry[]> {
     const known = this.#registry.all();
-    const loaded = known.map(({ name, version, state, reason, servable }): ModelIndexEntry => {
-      if (servable?.isOpen === false) return { name, version, state: 'UNAVAILABLE', reason: LOST };
+    const loaded = known.map((entry): ModelIndexEntry => {
+      const { name, version, reason } = entry;
+      const state = stateToCallers(entry);
+      if (state !== entry.state) return { name, version, state, reason: LOST };
       return { name, version, state, reason: reason || (this.#faults.get(name) ?? '') };
     });
     const names = await this.#options.repository.names();
@@ -170,7 +176,7 @@ export class ModelManager<Servable extends Closable> {
   #inTurn<T>(job: () => Promise<T>): Promise<T> {
     const turn = this.#lastJob.then(() => {
       if (!this.#closed) return job();
-      throw new LcqError('UNAVAILABLE', 'Server is stopping');
+      throw stopping();
     });
     this.#lastJob = turn.catch(() => {});
     return turn;

@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import { LcqError } from '../errors.js';
+import { LcqError, stopping } from '../errors.js';
 import type { ModelFile } from '../runtime/model-file.js';
 import type { Trial } from '../runtime/session.js';
 import type { Answers, Question } from './messages.js';
@@ -256,5 +256,4 @@ export class Supervisor {
 const down = () => new LcqError('UNAVAILABLE', 'the worker process of this model is restarting');
 const notReopened = ({ message }: LcqError) =>
   new LcqError('UNAVAILABLE', `not open since its worker process restarted: ${message}`);
-const stopping = () => new LcqError('UNAVAILABLE', 'Server is stopping');
 const closed = () => new LcqError('UNAVAILABLE', 'the session is closed');
