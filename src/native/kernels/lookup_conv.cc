@@ -192,6 +192,7 @@ class LookupConv final : public Conv {
     const size_t tiles = divide_up(count, kernel_.rows);
     for (size_t tile = 0; tile < tiles; ++tile) {
       const size_t first = count * tile / tiles, rows = count * (tile + 1) / tiles - first;
+      epilogue_.prefetch(work.call, block, at + first, rows);
       kernel_.multiply({work.indices, work.pixels + first, rows, work.runs, runs_.size(),
                         entries(b), reinterpret_cast<const uint8_t*>(tables_.get()),
                         start_.data() + block.at, work.acc},

@@ -49,6 +49,16 @@ const int16_t* residual_row(const PackedStream& e, const ConvCall& call, int64_t
          ((n * call.residual_height + h) * call.residual_width + w) * call.residual_channels;
 }
 
+/// Where the residuals of a block begin for the pixels from `at` on, a pixel's channels apart; null where they cannot
+/// be read in place.
+const int16_t* residuals_in_place(const PackedStream& e, const ConvCall& call, const Block& block,
+                                  int64_t at) {
+  const int64_t first = block.first - e.residual_offset;
+  const bool in_place = call.residual != nullptr && e.residual_stride == 1 && first >= 0 &&
+                        first + static_cast<int64_t>(block.width) <= call.residual_channels;
+  return in_place ? call.residual + at * call.residual_channels + first : nullptr;
+}
+
 /// The residuals of a tile by a block where they cannot be read in place: zeros for those that do not exist.
 void copy_residuals(const PackedStream& e, const ConvCall& call, const Block& block, int64_t at,
                     size_t rows, int16_t* copies) {
@@ -64,6 +74,17 @@ void copy_residuals(const PackedStream& e, const ConvCall& call, const Block& bl
   }
 }
 
+/// Asks for `rows` rows of `count` values, `pitch` values apart; nothing where `first` is null. Always inline: GCC drops
+/// the call of a function that only prefetches.
+template <typename T>
+[[gnu::always_inline]] inline void prefetch_rows(const T* first, size_t pitch, size_t count, size_t rows) {
+  constexpr size_t kLine = 64 / sizeof(T);
+  if (first == nullptr) return;
+  for (size_t r = 0; r < rows; ++r, first += pitch) {
+    for (size_t i = 0; i < count; i += kLine) __builtin_prefetch(first + i);
+  }
+}
+
 }  // namespace
 
 PackedEpilogue::PackedEpilogue(const ConvLayer& layer, const std::vector<Block>& blocks,
@@ -71,6 +92,17 @@ PackedEpilogue::PackedEpilogue(const ConvLayer& layer, const std::vector<Block>&
     : ops_(ops),
       outputs_(layer.geometry.outputs),
       epilogue_(std::visit([&](const auto& e) { return pack(e, blocks); }, layer.epilogue)) {}
+
+void PackedEpilogue::prefetch(const ConvCall& call, const Block& block, int64_t at,
+                              size_t rows) const {
+  const auto* stream = std::get_if<PackedStream>(&epilogue_);
+  if (stream == nullptr) return;
+  const int64_t out = at * outputs_ + block.first;
+  prefetch_rows(residuals_in_place(*stream, call, block, at), call.residual_channels, block.count,
+                rows);
+  prefetch_rows(call.stream + out, outputs_, block.count, rows);
+  prefetch_rows(call.codes + out, outputs_, block.count, rows);
+}
 
 void PackedEpilogue::finish(const ConvCall& call, const Block& block, int64_t at,
                             const Sums& sums) const {
@@ -87,17 +119,12 @@ void PackedEpilogue::finish(const PackedStream& e, const ConvCall& call, const B
                             int64_t at, const Sums& sums) const {
   static constexpr int16_t kNone[kMaxColumns] = {};
   int16_t copies[kMaxRows * kMaxColumns];
-  const int16_t* residuals = kNone;
-  size_t pitch = 0;
-  const int64_t from = block.first - e.residual_offset;
-  const int64_t channels = call.residual_channels;
+  const int16_t* residuals = residuals_in_place(e, call, block, at);
+  size_t pitch = call.residual_channels;
   if (call.residual == nullptr) {
-    // kNone for every row
-  } else if (e.residual_stride == 1 && from >= 0 &&
-             from + static_cast<int64_t>(block.width) <= channels) {
-    residuals = call.residual + at * channels + from;
-    pitch = channels;
-  } else {
+    residuals = kNone;
+    pitch = 0;
+  } else if (residuals == nullptr) {
     copy_residuals(e, call, block, at, sums.rows, copies);
     residuals = copies;
     pitch = block.width;
