@@ -24,7 +24,7 @@ Packed pack(const CodesEpilogue& e, const std::vector<Block>& blocks) {
 
 Packed pack(const StreamEpilogue& e, const std::vector<Block>& blocks) {
   PackedStream result{pad_by_block(blocks, e.scale.data()), pad_by_block(blocks, e.bias.data()),
-                      e.output_min, {}, 0, e.residual_stride, e.residual_offset};
+                      e.output_min, {}, 0, 0, e.residual_stride, e.residual_offset};
   for (const int32_t threshold : e.thresholds) {
     if (threshold <= INT16_MIN) {
       ++result.base;
@@ -32,6 +32,8 @@ Packed pack(const StreamEpilogue& e, const std::vector<Block>& blocks) {
       result.below.push_back(static_cast<int16_t>(threshold - 1));
     }
   }
+  result.below_count = result.below.size();
+  result.below.resize(std::max(result.below_count, kReadableThresholds), INT16_MAX);
   return result;
 }
 
@@ -130,7 +132,7 @@ void PackedEpilogue::finish(const PackedStream& e, const ConvCall& call, const B
     pitch = block.width;
   }
   const StreamConstants constants{e.scale.data() + block.at, e.bias.data() + block.at,
-                                  e.output_min, e.base, e.below.data(), e.below.size()};
+                                  e.output_min, e.base, e.below.data(), e.below_count};
   const int64_t out = at * outputs_ + block.first;
   ops_.finish_stream(sums, constants, residuals, pitch, call.stream + out, call.codes + out,
                      outputs_);

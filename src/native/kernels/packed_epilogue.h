@@ -11,7 +11,8 @@ namespace lcq::kernels {
 struct PackedStream {
   std::vector<float> scale, bias;
   int16_t output_min;
-  std::vector<int16_t> below;
+  std::vector<int16_t> below;  // padded, see StreamConstants
+  size_t below_count = 0;
   uint8_t base = 0;
   int64_t residual_stride, residual_offset;
 };

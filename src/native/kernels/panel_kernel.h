@@ -18,13 +18,17 @@ struct Sums {
   size_t count;
 };
 
+inline constexpr size_t kReadableThresholds = 64;
+
 /// Thresholds and scales of a block of the stream epilogue.
 struct StreamConstants {
   const float* scale;
   const float* bias;
   int16_t output_min;
   uint8_t base;  // thresholds that every value reaches
-  const int16_t* below;  // the others, less one, ascending: a value reaches those that it exceeds
+  /// The others, less one, ascending: a value reaches those that it exceeds. After them come more that none exceeds,
+  /// kReadableThresholds in all at least.
+  const int16_t* below;
   size_t below_count;
 };
 
