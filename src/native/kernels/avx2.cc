@@ -123,15 +123,18 @@ void unpack(const uint8_t* packed, size_t vectors, const int8_t* table, uint8_t*
   }
 }
 
-/// Stores the first `count` of 8 elements.
-template <typename T, typename Vector>
+/// Stores the first `count` of some elements.
+template <size_t Elements = kLanes, typename T, typename Vector>
 inline void store_first(T* out, Vector value, size_t count) {
-  if (count >= kLanes) {
-    __builtin_memcpy(out, &value, kLanes * sizeof(T));
+  if (count >= Elements) {
+    __builtin_memcpy(out, &value, Elements * sizeof(T));
   } else {
     __builtin_memcpy(out, &value, count * sizeof(T));
   }
 }
+
+/// Packing works within 128 bits: of the results of two vectors, a half of each is in either.
+inline __m256i in_order(__m256i packed) { return _mm256_permute4x64_epi64(packed, 0b11011000); }
 
 /// Eight 32-bit numbers that fit, as 16-bit ones.
 inline __m128i narrow(__m256i value) {
@@ -151,6 +154,29 @@ void count_codes(const Sums& sums, const int32_t* thresholds, size_t threshold_s
       }
       const __m128i narrowed = narrow(code);
       store_first(codes + r * pitch + m, _mm_packus_epi16(narrowed, narrowed), sums.count - m);
+    }
+  }
+}
+
+void count_narrow_codes(const Sums& sums, const int32_t* centers, const int16_t* thresholds,
+                        size_t threshold_stride, size_t threshold_count, uint8_t* codes,
+                        size_t pitch) {
+  const __m256i all = _mm256_set1_epi16(static_cast<int16_t>(threshold_count));
+  for (size_t r = 0; r < sums.rows; ++r) {
+    for (size_t m = 0; m < sums.count; m += kColumns) {
+      const int32_t* acc = sums.acc + r * sums.stride + m;
+      const __m256i low = _mm256_sub_epi32(load(acc), load(centers + m));
+      const __m256i high =
+          _mm256_sub_epi32(load(acc + kLanes), load(centers + m + kLanes));
+      const __m256i value = _mm256_min_epi16(in_order(_mm256_packs_epi32(low, high)),
+                                             _mm256_set1_epi16(kMaxNarrow));
+      __m256i code = all;
+      for (size_t t = 0; t < threshold_count; ++t) {  // a comparison that holds is -1
+        const __m256i threshold = load(thresholds + t * threshold_stride + m);
+        code = _mm256_add_epi16(code, _mm256_cmpgt_epi16(threshold, value));
+      }
+      const __m128i bytes = _mm256_castsi256_si128(in_order(_mm256_packus_epi16(code, code)));
+      store_first<kColumns>(codes + r * pitch + m, bytes, sums.count - m);
     }
   }
 }
@@ -193,8 +219,9 @@ void finish_real(const Sums& sums, const float* scale, const float* bias, float*
 
 }  // namespace
 
-const TileOps tile_ops_avx2 = {map16,       unpack<2>,     unpack<4>,
-                               count_codes, finish_stream, finish_real};
+const TileOps tile_ops_avx2 = {map16,       unpack<2>,          unpack<4>,
+                               count_codes, count_narrow_codes, finish_stream,
+                               finish_real};
 
 const PanelKernel conv_u8s8_4x16_avx2 = {
     "conv_u8s8_4x16_avx2", kRows, kColumns, kLanes, PairSums::kDepth, 1, PairSums::kWeightSize,

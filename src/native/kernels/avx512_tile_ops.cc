@@ -62,20 +62,48 @@ void unpack(const uint8_t* packed, size_t vectors, const int8_t* table, uint8_t*
   }
 }
 
+/// Lanes of 32 bits.
+struct Doublewords {
+  using Mask = __mmask16;
+  static Mask reached(__m512i value, __m512i threshold) {
+    return _mm512_cmpge_epi32_mask(value, threshold);
+  }
+  static __m512i choose(Mask upper, __m512i low, __m512i high) {
+    return _mm512_mask_blend_epi32(upper, low, high);
+  }
+  static __m512i add(__m512i code, Mask where, int amount) {
+    return _mm512_mask_add_epi32(code, where, code, _mm512_set1_epi32(amount));
+  }
+};
+
+/// Lanes of 16 bits.
+struct Words {
+  using Mask = __mmask32;
+  static Mask reached(__m512i value, __m512i threshold) {
+    return _mm512_cmpge_epi16_mask(value, threshold);
+  }
+  static __m512i choose(Mask upper, __m512i low, __m512i high) {
+    return _mm512_mask_blend_epi16(upper, low, high);
+  }
+  static __m512i add(__m512i code, Mask where, int amount) {
+    return _mm512_mask_add_epi16(code, where, code, _mm512_set1_epi16(static_cast<short>(amount)));
+  }
+};
+
 /// Counts 2^Bits - 1 ascending thresholds of each lane by bisection: after each comparison the half that is left is
 /// moved down. The thresholds stay in registers.
-template <int Bits>
+template <typename Lanes, int Bits>
 inline __m512i bisect(__m512i value, const __m512i* thresholds, __m512i code) {
   constexpr int kHalf = (1 << Bits) / 2;
-  const __mmask16 upper = _mm512_cmpge_epi32_mask(value, thresholds[kHalf - 1]);
-  code = _mm512_mask_add_epi32(code, upper, code, _mm512_set1_epi32(kHalf));
+  const auto upper = Lanes::reached(value, thresholds[kHalf - 1]);
+  code = Lanes::add(code, upper, kHalf);
   if constexpr (Bits > 1) {
     __m512i rest[kHalf - 1];
 #pragma GCC unroll 8
     for (int t = 0; t < kHalf - 1; ++t) {
-      rest[t] = _mm512_mask_blend_epi32(upper, thresholds[t], thresholds[kHalf + t]);
+      rest[t] = Lanes::choose(upper, thresholds[t], thresholds[kHalf + t]);
     }
-    return bisect<Bits - 1>(value, rest, code);
+    return bisect<Lanes, Bits - 1>(value, rest, code);
   } else {
     return code;
   }
@@ -94,7 +122,7 @@ void bisect_codes(const Sums& sums, const int32_t* thresholds, size_t threshold_
     for (size_t r = 0; r < sums.rows; ++r) {
       const __m512i value = _mm512_loadu_si512(sums.acc + r * sums.stride + m);
       const __m512i code =
-          bisect<Bits>(value, threshold, _mm512_setzero_si512());
+          bisect<Doublewords, Bits>(value, threshold, _mm512_setzero_si512());
       store_first(codes + r * pitch + m, _mm512_cvtepi32_epi8(code), sums.count - m);
     }
   }
@@ -113,12 +141,52 @@ void count_codes(const Sums& sums, const int32_t* thresholds, size_t threshold_s
       __m512i code = _mm512_setzero_si512();
       for (size_t t = 0; t < threshold_count; ++t) {
         const __m512i threshold = _mm512_loadu_si512(thresholds + t * threshold_stride + m);
-        const __mmask16 reached = _mm512_cmpge_epi32_mask(value, threshold);
-        code = _mm512_mask_add_epi32(code, reached, code, _mm512_set1_epi32(1));
+        code = Doublewords::add(code, Doublewords::reached(value, threshold), 1);
       }
       store_first(codes + r * pitch + m, _mm512_cvtepi32_epi8(code), sums.count - m);
     }
   }
+}
+
+template <int Bits>
+void bisect_narrow_codes(const Sums& sums, const int32_t* centers, const int16_t* thresholds,
+                         size_t threshold_stride, uint8_t* codes, size_t pitch) {
+  constexpr int kCount = (1 << Bits) - 1;
+  // Two vectors of sums make one of words, four of the first and four of the second in turns.
+  const __m512i interleave = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+  const __m256i restore = _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7);
+  for (size_t m = 0; m < sums.count; m += kWordLanes) {
+    __m512i threshold[kCount];
+#pragma GCC unroll 16
+    for (int t = 0; t < kCount; ++t) {
+      const __m512i ordered = _mm512_loadu_si512(thresholds + t * threshold_stride + m);
+      threshold[t] = _mm512_permutexvar_epi64(interleave, ordered);
+    }
+    const __m512i center0 = _mm512_loadu_si512(centers + m);
+    const __m512i center1 = _mm512_loadu_si512(centers + m + kLanes);
+    // There may be no second vector; what it would hold is not stored.
+    const size_t second = sums.count - m > kLanes ? kLanes : 0;
+    for (size_t r = 0; r < sums.rows; ++r) {
+      const int32_t* acc = sums.acc + r * sums.stride + m;
+      const __m512i s0 = _mm512_sub_epi32(_mm512_loadu_si512(acc), center0);
+      const __m512i s1 = _mm512_sub_epi32(_mm512_loadu_si512(acc + second), center1);
+      const __m512i value =
+          _mm512_min_epi16(_mm512_packs_epi32(s0, s1), _mm512_set1_epi16(kMaxNarrow));
+      const __m512i code = bisect<Words, Bits>(value, threshold, _mm512_setzero_si512());
+      store_first(codes + r * pitch + m,
+                  _mm256_permutevar8x32_epi32(_mm512_cvtepi16_epi8(code), restore),
+                  sums.count - m);
+    }
+  }
+}
+
+void count_narrow_codes(const Sums& sums, const int32_t* centers, const int16_t* thresholds,
+                        size_t threshold_stride, size_t threshold_count, uint8_t* codes,
+                        size_t pitch) {
+  const auto count = threshold_count == 3   ? bisect_narrow_codes<2>
+                     : threshold_count == 7 ? bisect_narrow_codes<3>
+                                            : bisect_narrow_codes<4>;
+  count(sums, centers, thresholds, threshold_stride, codes, pitch);
 }
 
 /// fl(fl(fl(acc) * scale) + bias): two roundings, so not an fma.
@@ -224,6 +292,8 @@ void finish_real(const Sums& sums, const float* scale, const float* bias, float*
 
 }  // namespace
 
-const TileOps tile_ops_avx512 = {map16, unpack<2>, unpack<4>, count_codes, finish_stream, finish_real};
+const TileOps tile_ops_avx512 = {map16,       unpack<2>,          unpack<4>,
+                                 count_codes, count_narrow_codes, finish_stream,
+                                 finish_real};
 
 }  // namespace lcq::kernels

@@ -8,21 +8,22 @@ namespace {
 
 using Packed = std::variant<PackedCodes, PackedStream, PackedReal>;
 
-Packed pack(const CodesEpilogue& e, const std::vector<Block>& blocks) {
-  const size_t padded = padded_outputs(blocks);
-  PackedCodes result{e.count, padded, std::vector<int32_t>(e.count * padded)};
+Packed pack(const CodesEpilogue& e, const ConvLayer& layer, const std::vector<Block>& blocks) {
+  const size_t stride = padded_outputs(blocks) + kReadableBeyond;
+  PackedCodes result{e.count, stride, {}, NarrowThresholds(layer, e, blocks, stride)};
+  if (result.narrow.all_fit(blocks)) return result;
+  result.thresholds.resize(e.count * stride);
   for (const Block& block : blocks) {
     for (size_t i = 0; i < block.count; ++i) {
       for (size_t t = 0; t < e.count; ++t) {
-        result.thresholds[t * padded + block.at + i] =
-            e.thresholds[(block.first + i) * e.count + t];
+        result.thresholds[t * stride + block.at + i] = e.thresholds[(block.first + i) * e.count + t];
       }
     }
   }
   return result;
 }
 
-Packed pack(const StreamEpilogue& e, const std::vector<Block>& blocks) {
+Packed pack(const StreamEpilogue& e, const ConvLayer&, const std::vector<Block>& blocks) {
   PackedStream result{pad_by_block(blocks, e.scale.data()), pad_by_block(blocks, e.bias.data()),
                       e.output_min, {}, 0, 0, e.residual_stride, e.residual_offset};
   for (const int32_t threshold : e.thresholds) {
@@ -37,7 +38,7 @@ Packed pack(const StreamEpilogue& e, const std::vector<Block>& blocks) {
   return result;
 }
 
-Packed pack(const RealEpilogue& e, const std::vector<Block>& blocks) {
+Packed pack(const RealEpilogue& e, const ConvLayer&, const std::vector<Block>& blocks) {
   return PackedReal{pad_by_block(blocks, e.scale.data()), pad_by_block(blocks, e.bias.data())};
 }
 
@@ -93,7 +94,8 @@ PackedEpilogue::PackedEpilogue(const ConvLayer& layer, const std::vector<Block>&
                                const TileOps& ops)
     : ops_(ops),
       outputs_(layer.geometry.outputs),
-      epilogue_(std::visit([&](const auto& e) { return pack(e, blocks); }, layer.epilogue)) {}
+      epilogue_(
+          std::visit([&](const auto& e) { return pack(e, layer, blocks); }, layer.epilogue)) {}
 
 void PackedEpilogue::prefetch(const ConvCall& call, const Block& block, int64_t at,
                               size_t rows) const {
@@ -113,8 +115,14 @@ void PackedEpilogue::finish(const ConvCall& call, const Block& block, int64_t at
 
 void PackedEpilogue::finish(const PackedCodes& e, const ConvCall& call, const Block& block,
                             int64_t at, const Sums& sums) const {
-  ops_.count_codes(sums, e.thresholds.data() + block.at, e.padded_outputs, e.count,
-                   call.codes + at * outputs_ + block.first, outputs_);
+  uint8_t* codes = call.codes + at * outputs_ + block.first;
+  if (e.narrow.fits[block.at]) {
+    ops_.count_narrow_codes(sums, e.narrow.centers.data() + block.at,
+                            e.narrow.thresholds.data() + block.at, e.stride, e.count, codes,
+                            outputs_);
+  } else {
+    ops_.count_codes(sums, e.thresholds.data() + block.at, e.stride, e.count, codes, outputs_);
+  }
 }
 
 void PackedEpilogue::finish(const PackedStream& e, const ConvCall& call, const Block& block,

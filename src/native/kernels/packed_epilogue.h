@@ -3,6 +3,7 @@
 
 #include "blocks.h"
 #include "conv.h"
+#include "narrow_thresholds.h"
 #include "panel_kernel.h"
 
 namespace lcq::kernels {
@@ -19,8 +20,9 @@ struct PackedStream {
 
 struct PackedCodes {
   size_t count;
-  size_t padded_outputs;
-  std::vector<int32_t> thresholds;  // [S][padded outputs]
+  size_t stride;                    // the padded outputs, and what may be read beyond
+  std::vector<int32_t> thresholds;  // [S][stride]; none if all are narrow
+  NarrowThresholds narrow;
 };
 
 struct PackedReal {
