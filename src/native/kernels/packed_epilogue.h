@@ -33,8 +33,8 @@ class PackedEpilogue {
  public:
   PackedEpilogue(const ConvLayer& layer, const std::vector<Block>& blocks, const TileOps& ops);
 
-  /// Asks for the memory that finish() will touch, while the sums are still to be computed: a block's part of each
-  /// pixel is too short for the processor to foresee.
+  /// Asks for the memory that finish() will touch; to be called a tile ahead. A block's part of each pixel is too short
+  /// for the processor to foresee.
   void prefetch(const ConvCall& call, const Block& block, int64_t at, size_t rows) const;
 
   /// Writes the outputs of a block for the pixels from `at` on, counted over N, OH and OW.

@@ -120,11 +120,12 @@ class PanelConv final : public Conv {
 
   /// All blocks of a tile before the next tile: a pixel's outputs are written, and its residuals read, in one go.
   void run_by_tiles(const Work& work, int64_t at, size_t count) const {
+    const auto rows_at = [&](size_t tile) { return std::min(kernel_.rows, count - tile); };
     for (size_t tile = 0; tile < count; tile += kernel_.rows) {
-      const size_t rows = std::min(kernel_.rows, count - tile);
+      const size_t rows = rows_at(tile), next = tile + rows;
       for (size_t b = work.first; b < work.last; ++b) {
         const Block& block = blocks_[b];
-        epilogue_.prefetch(work.call, block, at + tile, rows);
+        epilogue_.prefetch(work.call, block, at + next, rows_at(next));
         kernel_.multiply(work.panel + tile * panel_.stride(), panel_.stride(),
                          resident_weights(work, b), weights_.steps, rows, block.width,
                          start_.data() + block.at, 0, work.acc);
