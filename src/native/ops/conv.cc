@@ -11,6 +11,9 @@ namespace {
 
 using ort::ElementType;
 
+/// LcqConvAdd may write its stream over the residual: a kernel reads a tile's residuals before it writes them.
+constexpr int32_t kResidualInput = 6;
+
 struct Residual {
   int64_t stride, offset;
 };
@@ -54,7 +57,7 @@ class ConvOp final : public ort::OpKernel {
 
   void set_residual(const ort::RunContext& context, const ort::Shape& output,
                     kernels::ConvCall& call) const {
-    const ort::TensorView r = context.input(6);
+    const ort::TensorView r = context.input(kResidualInput);
     const auto reduced = [&](int64_t size) { return (size - 1) / residual_->stride + 1; };
     if (r.shape.size() != 4 || r.count() == 0 || r.shape[0] != output[0] ||
         reduced(r.shape[1]) != output[1] || reduced(r.shape[2]) != output[2] ||
@@ -120,7 +123,8 @@ ort::OpDefinition lcq_conv_add(OpSettings& settings) {
             const kernels::ConvLayer layer =
                 read_layer(node, geometry, read_input_zero_point(node), epilogue);
             return std::make_unique<ConvOp>(node, layer, residual, settings);
-          }};
+          },
+          ort::in_place<kResidualInput, 0>()};
 }
 
 }  // namespace lcq::ops
