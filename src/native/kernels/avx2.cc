@@ -187,8 +187,31 @@ inline __m256 scaled(const int32_t* acc, const float* scale, const float* bias) 
   return _mm256_add_ps(product, _mm256_loadu_ps(bias));
 }
 
+/// Codes of 8 values that exceed some of a few thresholds.
+inline void store_codes(const StreamConstants& c, __m128i s, uint8_t* codes, size_t count) {
+  __m128i code = _mm_set1_epi16(c.base);
+  for (size_t t = 0; t < c.below_count; ++t) {  // a comparison that holds is -1
+    code = _mm_sub_epi16(code, _mm_cmpgt_epi16(s, _mm_set1_epi16(c.below[t])));
+  }
+  store_first(codes, _mm_packus_epi16(code, code), count);
+}
+
+/// The same of many thresholds, by bisection: several values are on their way at once.
+inline void bisect_codes(const StreamConstants& c, const int16_t* values, uint8_t* codes,
+                         size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    size_t code = 0;
+#pragma GCC unroll 8
+    for (size_t half = kMaxThresholds / 2; half > 0; half /= 2) {
+      code += half * size_t{values[i] > c.below[code + half - 1]};  // no branch to mispredict
+    }
+    codes[i] = static_cast<uint8_t>(code + c.base);
+  }
+}
+
 void finish_stream(const Sums& sums, const StreamConstants& c, const int16_t* residual,
                    size_t residual_pitch, int16_t* stream, uint8_t* codes, size_t pitch) {
+  constexpr size_t kFew = 15;
   const __m256 high = _mm256_set1_ps(32767.0f);
   const __m128i minimum = _mm_set1_epi16(c.output_min);
   for (size_t r = 0; r < sums.rows; ++r, residual += residual_pitch) {
@@ -197,12 +220,11 @@ void finish_stream(const Sums& sums, const StreamConstants& c, const int16_t* re
       // Below -2^31 a conversion gives -2^31, which narrow() saturates as it should.
       const __m128i p = narrow(_mm256_cvtps_epi32(_mm256_min_ps(y, high)));
       const __m128i s = _mm_max_epi16(_mm_adds_epi16(p, load_half(residual + m)), minimum);
-      __m128i code = _mm_set1_epi16(c.base);
-      for (size_t t = 0; t < c.below_count; ++t) {
-        code = _mm_sub_epi16(code, _mm_cmpgt_epi16(s, _mm_set1_epi16(c.below[t])));
-      }
       store_first(stream + r * pitch + m, s, sums.count - m);
-      store_first(codes + r * pitch + m, _mm_packus_epi16(code, code), sums.count - m);
+      if (c.below_count <= kFew) store_codes(c, s, codes + r * pitch + m, sums.count - m);
+    }
+    if (c.below_count > kFew) {
+      bisect_codes(c, stream + r * pitch, codes + r * pitch, sums.count);
     }
   }
 }

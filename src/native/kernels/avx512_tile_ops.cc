@@ -223,22 +223,42 @@ class Search {
   __m512i next_[Bits];
 };
 
-/// Counts any number of them.
-class LinearCount {
+/// The same for fewer than 256: three steps find the group, five the place in it.
+class WideSearch {
  public:
-  explicit LinearCount(const StreamConstants& c) : c_(c) {}
+  explicit WideSearch(const int16_t* below) : group_(below + kMaxThresholds) {
+    for (int g = 0; g < kGroups; ++g) table_[g] = _mm512_loadu_si512(below + kWordLanes * g);
+  }
 
   inline __m512i operator()(__m512i value) const {
-    __m512i code = _mm512_setzero_si512();
-    for (size_t t = 0; t < c_.below_count; ++t) {
-      const __mmask32 reached = _mm512_cmpgt_epi16_mask(value, _mm512_set1_epi16(c_.below[t]));
-      code = _mm512_mask_add_epi16(code, reached, code, _mm512_set1_epi16(1));
+    const __m512i group = group_(value);
+    const __mmask32 odd = _mm512_test_epi16_mask(group, _mm512_set1_epi16(2));
+    const __mmask32 upper = _mm512_test_epi16_mask(group, _mm512_set1_epi16(4));
+    __m512i code = _mm512_slli_epi16(group, 5);
+#pragma GCC unroll 8
+    for (int half = kWordLanes / 2; half > 0; half /= 2) {
+      const __m512i at = _mm512_add_epi16(code, _mm512_set1_epi16(static_cast<short>(half - 1)));
+      const __m512i low = _mm512_mask_blend_epi16(odd, two_groups(at, 0), two_groups(at, 2));
+      const __m512i high = _mm512_mask_blend_epi16(odd, two_groups(at, 4), two_groups(at, 6));
+      const __m512i threshold = _mm512_mask_blend_epi16(upper, low, high);
+      const __mmask32 reached = _mm512_cmpgt_epi16_mask(value, threshold);
+      code = _mm512_mask_add_epi16(code, reached, code,
+                                   _mm512_set1_epi16(static_cast<short>(half)));
     }
     return code;
   }
 
  private:
-  const StreamConstants& c_;
+  static constexpr int kGroups = kMaxThresholds / kThresholdGroup;
+  static_assert(kGroups == 8 && kThresholdGroup == kWordLanes);
+
+  /// Entries of two tables, by the lower six bits.
+  inline __m512i two_groups(__m512i at, int first) const {
+    return _mm512_permutex2var_epi16(table_[first], at, table_[first + 1]);
+  }
+
+  Search<3> group_;
+  __m512i table_[kGroups];
 };
 
 template <typename Count>
@@ -276,7 +296,7 @@ void finish_stream(const Sums& sums, const StreamConstants& c, const int16_t* re
   if (c.below_count < 4) return rows(Search<2>(c.below));
   if (c.below_count < 8) return rows(Search<3>(c.below));
   if (c.below_count < 16) return rows(Search<4>(c.below));
-  rows(LinearCount(c));
+  rows(WideSearch(c.below));
 }
 
 void finish_real(const Sums& sums, const float* scale, const float* bias, float* real,

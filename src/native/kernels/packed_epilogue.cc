@@ -23,9 +23,18 @@ Packed pack(const CodesEpilogue& e, const ConvLayer& layer, const std::vector<Bl
   return result;
 }
 
+/// Pads them, and adds the last one of each group.
+void group_thresholds(std::vector<int16_t>& below) {
+  below.resize(kMaxThresholds, INT16_MAX);
+  for (size_t last = kThresholdGroup - 1; last < kMaxThresholds; last += kThresholdGroup) {
+    below.push_back(below[last]);
+  }
+  below.resize(kMaxThresholds + 2 * kThresholdGroup, INT16_MAX);
+}
+
 Packed pack(const StreamEpilogue& e, const ConvLayer&, const std::vector<Block>& blocks) {
   PackedStream result{pad_by_block(blocks, e.scale.data()), pad_by_block(blocks, e.bias.data()),
-                      e.output_min, {}, 0, 0, e.residual_stride, e.residual_offset};
+                      e.output_min, e.residual_stride, e.residual_offset};
   for (const int32_t threshold : e.thresholds) {
     if (threshold <= INT16_MIN) {
       ++result.base;
@@ -34,7 +43,7 @@ Packed pack(const StreamEpilogue& e, const ConvLayer&, const std::vector<Block>&
     }
   }
   result.below_count = result.below.size();
-  result.below.resize(std::max(result.below_count, kReadableThresholds), INT16_MAX);
+  group_thresholds(result.below);
   return result;
 }
 

@@ -8,14 +8,14 @@
 
 namespace lcq::kernels {
 
-/// StreamEpilogue for TileOps: thresholds as numbers that s must exceed, those that always or never hold taken out.
+/// StreamEpilogue for TileOps: thresholds as StreamConstants tells, those that always or never hold taken out.
 struct PackedStream {
   std::vector<float> scale, bias;
   int16_t output_min;
-  std::vector<int16_t> below;  // padded, see StreamConstants
+  int64_t residual_stride, residual_offset;
+  std::vector<int16_t> below = {};
   size_t below_count = 0;
   uint8_t base = 0;
-  int64_t residual_stride, residual_offset;
 };
 
 struct PackedCodes {

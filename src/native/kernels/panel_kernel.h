@@ -18,7 +18,8 @@ struct Sums {
   size_t count;
 };
 
-inline constexpr size_t kReadableThresholds = 64;
+/// Fewer than this many thresholds make codes of 8 bits; they are searched in groups.
+inline constexpr size_t kMaxThresholds = 256, kThresholdGroup = 32;
 
 /// Thresholds and scales of a block of the stream epilogue.
 struct StreamConstants {
@@ -26,8 +27,8 @@ struct StreamConstants {
   const float* bias;
   int16_t output_min;
   uint8_t base;  // thresholds that every value reaches
-  /// The others, less one, ascending: a value reaches those that it exceeds. After them come more that none exceeds,
-  /// kReadableThresholds in all at least.
+  /// The others, less one, ascending: a value reaches those that it exceeds. None exceeds what follows them up to
+  /// kMaxThresholds. After these come the last thresholds of the groups, and again what none exceeds: two groups more.
   const int16_t* below;
   size_t below_count;
 };
