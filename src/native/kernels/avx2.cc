@@ -196,6 +196,18 @@ inline void store_codes(const StreamConstants& c, __m128i s, uint8_t* codes, siz
   store_first(codes, _mm_packus_epi16(code, code), count);
 }
 
+/// The same of thresholds that are 2^shift apart.
+inline void store_shifted_codes(const StreamConstants& c, __m128i s, uint8_t* codes, size_t count) {
+  const int16_t last = c.below[c.below_count - 1];
+  const __m128i least = _mm_set1_epi16(c.below[0]);
+  const __m128i most = _mm_set1_epi16(last < INT16_MAX ? last + 1 : INT16_MAX);
+  const __m128i start = _mm_set1_epi16(static_cast<short>(c.below[0] - (1 << c.shift) + 1));
+  const __m128i within = _mm_min_epi16(_mm_max_epi16(s, least), most);
+  const __m128i counted = _mm_srl_epi16(_mm_sub_epi16(within, start), _mm_cvtsi32_si128(c.shift));
+  const __m128i code = _mm_add_epi16(counted, _mm_set1_epi16(c.base));
+  store_first(codes, _mm_packus_epi16(code, code), count);
+}
+
 /// The same of many thresholds, by bisection: several values are on their way at once.
 inline void bisect_codes(const StreamConstants& c, const int16_t* values, uint8_t* codes,
                          size_t count) {
@@ -221,9 +233,13 @@ void finish_stream(const Sums& sums, const StreamConstants& c, const int16_t* re
       const __m128i p = narrow(_mm256_cvtps_epi32(_mm256_min_ps(y, high)));
       const __m128i s = _mm_max_epi16(_mm_adds_epi16(p, load_half(residual + m)), minimum);
       store_first(stream + r * pitch + m, s, sums.count - m);
-      if (c.below_count <= kFew) store_codes(c, s, codes + r * pitch + m, sums.count - m);
+      if (c.shift >= 0) {
+        store_shifted_codes(c, s, codes + r * pitch + m, sums.count - m);
+      } else if (c.below_count <= kFew) {
+        store_codes(c, s, codes + r * pitch + m, sums.count - m);
+      }
     }
-    if (c.below_count > kFew) {
+    if (c.shift < 0 && c.below_count > kFew) {
       bisect_codes(c, stream + r * pitch, codes + r * pitch, sums.count);
     }
   }

@@ -31,6 +31,8 @@ struct StreamConstants {
   /// kMaxThresholds. After these come the last thresholds of the groups, and again what none exceeds: two groups more.
   const int16_t* below;
   size_t below_count;
+  /// Where many thresholds are 2^shift apart: the code is a shift. Else -1.
+  int shift;
 };
 
 /// A threshold above this is never reached, one of INT16_MIN always.
