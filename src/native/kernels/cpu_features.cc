@@ -20,6 +20,12 @@ bool has_amx() {
   return (edx & kTile) != 0 && (edx & kInt8) != 0;
 }
 
+bool has_avxvnni() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) == 0) return false;
+  return (eax & 1u << 4) != 0;
+}
+
 /// Asks for the tile registers. The kernel gives them to all threads of the process, or refuses.
 bool may_use_tiles() {
 #if defined(__linux__)
@@ -38,6 +44,7 @@ CpuFeatures cpu_features() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   features.avx2 = __builtin_cpu_supports("avx2");
+  features.avxvnni = features.avx2 && has_avxvnni();
   features.avx512vnni = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                         __builtin_cpu_supports("avx512vnni");

@@ -5,6 +5,8 @@ namespace lcq::kernels {
 
 struct CpuFeatures {
   bool avx2 = false;
+  /// AVX2 and AVX-VNNI.
+  bool avxvnni = false;
   /// AVX-512 F, BW, DQ, VL and VNNI together.
   bool avx512vnni = false;
   /// These and VBMI.

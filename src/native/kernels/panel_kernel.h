@@ -104,6 +104,7 @@ inline constexpr size_t kMaxColumns = 64;
 
 extern const PanelKernel conv_u8s8_4x16_avx2;
 extern const PanelKernel conv_u8s16_4x16_avx2;
+extern const PanelKernel conv_u8s8_6x16_avxvnni;
 extern const PanelKernel conv_u8s8_8x32_avx512vnni;
 extern const PanelKernel conv_u8s8_32x32_amx;
 
