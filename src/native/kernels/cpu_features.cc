@@ -7,6 +7,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
 
 namespace lcq::kernels {
 
@@ -37,6 +42,22 @@ bool may_use_tiles() {
 }
 #endif
 
+#if defined(__aarch64__) && defined(__linux__)
+bool has_dot_product() { return (getauxval(AT_HWCAP) & 1ul << 20) != 0; }  // HWCAP_ASIMDDP
+bool has_i8mm() { return (getauxval(AT_HWCAP2) & 1ul << 13) != 0; }       // HWCAP2_I8MM
+#elif defined(__aarch64__) && defined(__APPLE__)
+bool has(const char* name) {
+  int value = 0;
+  size_t size = sizeof value;
+  return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+}
+bool has_dot_product() { return has("hw.optional.arm.FEAT_DotProd"); }
+bool has_i8mm() { return has("hw.optional.arm.FEAT_I8MM"); }
+#elif defined(__aarch64__)
+bool has_dot_product() { return false; }
+bool has_i8mm() { return false; }
+#endif
+
 }  // namespace
 
 CpuFeatures cpu_features() {
@@ -52,6 +73,10 @@ CpuFeatures cpu_features() {
                         __builtin_cpu_supports("bmi2");
   features.fast_byte_permutes = features.avx512vbmi && __builtin_cpu_is("amd");
   features.amx = features.avx512vnni && has_amx() && may_use_tiles();
+#elif defined(__aarch64__)
+  features.neon = true;
+  features.neondot = has_dot_product();
+  features.neoni8mm = features.neondot && has_i8mm();
 #endif
   return features;
 }

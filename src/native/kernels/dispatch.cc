@@ -47,6 +47,19 @@ KernelSet kernel_set([[maybe_unused]] Isa isa) {
             {&conv_u8s8_4x16_avx2, &conv_u8s16_4x16_avx2}};
   }
 #endif
+#if defined(LCQ_ARM64)
+  if (isa == Isa::kNeonI8mm) {
+    return {&depthwise_u8s16_8x16_neon, &lookup_u2s2_4x32_neon, {&conv_u8s8_8x8_neoni8mm}};
+  }
+  if (isa == Isa::kNeonDot) {
+    return {&depthwise_u8s16_8x16_neon,
+            &lookup_u2s2_4x32_neon,
+            {&conv_u7s8_8x8_neondot, &conv_u8s16_4x16_neon}};
+  }
+  if (isa == Isa::kNeon) {
+    return {&depthwise_u8s16_8x16_neon, &lookup_u2s2_4x32_neon, {&conv_u8s16_4x16_neon}};
+  }
+#endif
   return {};
 }
 
@@ -61,6 +74,9 @@ std::vector<IsaInfo> describe() {
       {Isa::kAvx512Vnni, "avx512vnni", cpu.avx512vnni, {}},
       {Isa::kAvx512Vbmi, "avx512vbmi", cpu.avx512vbmi, {}},
       {Isa::kAmx, "amx", cpu.amx, {}},
+      {Isa::kNeon, "neon", cpu.neon, {}},
+      {Isa::kNeonDot, "neondot", cpu.neondot, {}},
+      {Isa::kNeonI8mm, "neoni8mm", cpu.neoni8mm, {}},
   };
   // Where permutes are slow, a look-up gains nothing over vpdpbusd.
   if (!cpu.fast_byte_permutes) std::swap(infos[3], infos[4]);
