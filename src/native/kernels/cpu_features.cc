@@ -41,7 +41,8 @@ CpuFeatures cpu_features() {
   features.avx512vnni = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                         __builtin_cpu_supports("avx512vnni");
-  features.avx512vbmi = features.avx512vnni && __builtin_cpu_supports("avx512vbmi");
+  features.avx512vbmi = features.avx512vnni && __builtin_cpu_supports("avx512vbmi") &&
+                        __builtin_cpu_supports("bmi2");
   features.fast_byte_permutes = features.avx512vbmi && __builtin_cpu_is("amd");
   features.amx = features.avx512vnni && has_amx() && may_use_tiles();
 #endif

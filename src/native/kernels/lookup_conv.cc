@@ -4,19 +4,21 @@
 #include <cstring>
 
 #include "aligned_buffer.h"
+#include "image_strip.h"
 #include "packed_epilogue.h"
 #include "packed_weights.h"
-#include "panel.h"
 
 namespace lcq::kernels {
 
 namespace {
 
 constexpr size_t kBits = 2, kLevels = 1 << kBits;
-/// Pixels whose indices are made together: a block of entries is read once for all of them.
-constexpr size_t kStripPixels = 64;
+/// Output pixels whose indices are made together: a block of entries is read once for all of them. About: a strip is
+/// whole rows.
+constexpr int64_t kStripPixels = 256;
 
 size_t divide_up(size_t value, size_t by) { return (value + by - 1) / by; }
+size_t round_up(size_t value, size_t multiple) { return divide_up(value, multiple) * multiple; }
 
 int32_t greatest_level(const ConvLayer& layer) {
   return *std::max_element(layer.input_levels.begin(),
@@ -50,33 +52,50 @@ AlignedBuffer make_tables(const LookupKernel& kernel, const ConvLayer& layer) {
   return tables;
 }
 
-/// The layer with its codes in the place of its levels: panels of it hold codes.
-ConvLayer with_codes(const ConvLayer& layer) {
-  ConvLayer codes{layer.geometry, {}, kLevels, 0, {}, {}};
-  for (size_t code = 0; code < kLevels; ++code) codes.input_levels[code] = code;
-  return codes;
+/// A run that is known before the size of the image is: `count` indices from index `first` of tap (kh, kw) on, and of
+/// the taps after it in its row.
+struct Run {
+  int64_t kh, kw;
+  size_t first, count;
+};
+
+/// All indices of a pixel, in the order of the entries.
+std::vector<Run> make_runs(const ConvGeometry& g, size_t pixel_indices, size_t depth) {
+  // Taps that are neighbours in the image are in the strip too.
+  const int64_t together = g.dilation_width == 1 ? g.kernel_width : 1;
+  const size_t total = together * pixel_indices, most = kMaxWideSums * depth;
+  std::vector<Run> runs;
+  for (int64_t kh = 0; kh < g.kernel_height; ++kh) {
+    for (int64_t kw = 0; kw < g.kernel_width; kw += together) {
+      for (size_t first = 0; first < total; first += most) {
+        runs.push_back({kh, kw, first, std::min(most, total - first)});
+      }
+    }
+  }
+  return runs;
 }
 
-/// An index of a panel row is made of inputs that are `count_` apart, so that neighbouring indices come from
+/// An index is made of inputs of one pixel that are `pixel_indices_` apart, so that neighbouring indices come from
 /// neighbouring inputs.
 class LookupConv final : public Conv {
  public:
   LookupConv(const ConvLayer& layer, const LookupKernel& kernel)
       : kernel_(kernel),
-        outputs_(layer.geometry.outputs),
+        geometry_(layer.geometry),
         depth_(depth_of(kernel, layer)),
-        count_(divide_up(layer.geometry.depth(), kernel.inputs * depth_) * depth_),
-        blocks_(divide_channels(outputs_, 1, kernel.columns, kernel.columns)),
+        pixel_indices_(divide_up(geometry_.channels(), kernel.inputs * depth_) * depth_),
+        runs_(make_runs(geometry_, pixel_indices_, depth_)),
+        blocks_(divide_channels(geometry_.outputs, 1, kernel.columns, kernel.columns)),
         tables_(make_tables(kernel, layer)),
         entries_(pack_entries(layer)),
         start_(make_start(layer)),
-        panel_(with_codes(layer), *kernel.tile_ops, count_ * kernel.inputs),
+        strip_(geometry_, pixel_indices_),
         epilogue_(layer, blocks_, *kernel.tile_ops) {}
 
   const char* name() const override { return kernel_.name; }
 
-  size_t scratch_bytes(const ConvCall&) const override {
-    return acc_bytes() + panel_.stride() + kStripPixels * count_;
+  size_t scratch_bytes(const ConvCall& call) const override {
+    return acc_bytes() + runs_bytes() + pixels_bytes(call) + strip_.bytes(call, strip_rows(call));
   }
 
   size_t tasks(const ConvCall& call, size_t wanted) const override {
@@ -84,82 +103,129 @@ class LookupConv final : public Conv {
   }
 
   void run(const ConvCall& call, size_t task, size_t tasks, std::byte* scratch) const override {
-    int32_t* acc = reinterpret_cast<int32_t*>(scratch);
-    uint8_t* codes = reinterpret_cast<uint8_t*>(scratch + acc_bytes());
-    uint8_t* indices = codes + panel_.stride();
+    Work work{call,
+              reinterpret_cast<int32_t*>(scratch),
+              reinterpret_cast<LookupRun*>(scratch + acc_bytes()),
+              reinterpret_cast<uint32_t*>(scratch + acc_bytes() + runs_bytes()),
+              reinterpret_cast<uint8_t*>(scratch + acc_bytes() + runs_bytes() + pixels_bytes(call))};
+    place(work);
     // With fewer strips than tasks the output channels are shared out too.
     const size_t share_count = shares(call, tasks), units = strips(call) * share_count;
     for (size_t unit = units * task / tasks; unit < units * (task + 1) / tasks; ++unit) {
-      const int64_t at = unit % strips(call) * kStripPixels;
       const size_t share = unit / strips(call);
-      const size_t count = std::min<int64_t>(kStripPixels, call.pixels - at);
-      for (size_t i = 0; i < count; ++i) {
-        panel_.fill(call, at + i, 1, 0, codes);
-        make_indices(codes, indices + i * count_);
-      }
-      for (size_t b = blocks_.size() * share / share_count;
-           b < blocks_.size() * (share + 1) / share_count; ++b) {
-        run_block(call, b, indices, at, count, acc);
-      }
+      run_strip(work, unit % strips(call), blocks_.size() * share / share_count,
+                blocks_.size() * (share + 1) / share_count);
     }
   }
 
  private:
+  /// One task's memory.
+  struct Work {
+    const ConvCall& call;
+    int32_t* acc;
+    LookupRun* runs;
+    uint32_t* pixels;  // of the pixels of a strip
+    uint8_t* indices;
+  };
+
   size_t acc_bytes() const { return kernel_.rows * kernel_.columns * sizeof(int32_t); }
 
-  static size_t strips(const ConvCall& call) { return divide_up(call.pixels, kStripPixels); }
+  size_t runs_bytes() const { return round_up(runs_.size() * sizeof(LookupRun), 64); }
+
+  size_t pixels_bytes(const ConvCall& call) const {
+    return round_up(strip_rows(call) * call.output_width * sizeof(uint32_t), 64);
+  }
+
+  /// Output rows of a strip; the strips of an image are about as high as one another.
+  static int64_t strip_rows(const ConvCall& call) {
+    const int64_t most = std::clamp<int64_t>(kStripPixels / call.output_width, 1, call.output_height);
+    return divide_up(call.output_height, divide_up(call.output_height, most));
+  }
+
+  static size_t image_strips(const ConvCall& call) {
+    return divide_up(call.output_height, strip_rows(call));
+  }
+
+  static size_t strips(const ConvCall& call) {
+    return ImageStrip::images(call) * image_strips(call);
+  }
 
   size_t shares(const ConvCall& call, size_t wanted) const {
     return std::min(divide_up(wanted, strips(call)), blocks_.size());
   }
 
-  /// Word by word: codes are so small that no bit leaves its byte.
-  void make_indices(const uint8_t* codes, uint8_t* indices) const {
-    size_t k = 0;
-    for (; k + sizeof(uint64_t) <= count_; k += sizeof(uint64_t)) {
-      uint64_t index = 0;
-      for (size_t i = 0; i < kernel_.inputs; ++i) {
-        uint64_t word;
-        std::memcpy(&word, codes + i * count_ + k, sizeof word);
-        index |= word << (kBits * i);
+  /// Offsets of the runs and of the pixels: the same in every strip.
+  void place(const Work& work) const {
+    for (size_t i = 0; i < runs_.size(); ++i) {
+      const Run& run = runs_[i];
+      work.runs[i] = {strip_.tap_offset(work.call, run.kh, run.kw) + run.first, run.count};
+    }
+    uint32_t* pixel = work.pixels;
+    for (int64_t oh = 0; oh < strip_rows(work.call); ++oh) {
+      for (int64_t ow = 0; ow < work.call.output_width; ++ow) {
+        *pixel++ = static_cast<uint32_t>(strip_.pixel_offset(work.call, oh, ow));
       }
-      std::memcpy(indices + k, &index, sizeof index);
-    }
-    for (; k < count_; ++k) {
-      indices[k] = 0;
-      for (size_t i = 0; i < kernel_.inputs; ++i) indices[k] |= codes[i * count_ + k] << (kBits * i);
     }
   }
 
-  void run_block(const ConvCall& call, size_t b, const uint8_t* indices, int64_t at, size_t count,
-                 int32_t* acc) const {
+  /// The blocks [begin, end) of a strip.
+  void run_strip(const Work& work, size_t strip, size_t begin, size_t end) const {
+    const ConvCall& call = work.call;
+    const int64_t n = strip / image_strips(call);
+    const int64_t first = strip % image_strips(call) * strip_rows(call);
+    const int64_t last = std::min(first + strip_rows(call), call.output_height);
+    // Outside the image is code 0, of which all indices are 0.
+    strip_.fill(
+        call, n, first, last, work.indices,
+        [&](const uint8_t* codes, size_t pixels, uint8_t* out) {
+          kernel_.index(codes, pixels, geometry_.channels(), pixel_indices_, out);
+        },
+        [](uint8_t* out, size_t bytes) { std::memset(out, 0, bytes); });
+    const int64_t at = (n * call.output_height + first) * call.output_width;
+    const size_t count = (last - first) * call.output_width;
+    for (size_t b = begin; b < end; ++b) run_block(work, b, at, count);
+  }
+
+  /// A block for all pixels of a strip, `count` from `at` on, in tiles about as large as one another.
+  void run_block(const Work& work, size_t b, int64_t at, size_t count) const {
     const Block& block = blocks_[b];
-    const auto* entries =
-        reinterpret_cast<const uint8_t*>(entries_.get()) + b * count_ * kernel_.columns;
-    for (size_t tile = 0; tile < count; tile += kernel_.rows) {
-      const size_t rows = std::min(kernel_.rows, count - tile);
-      kernel_.multiply(indices + tile * count_, count_, entries,
-                       reinterpret_cast<const uint8_t*>(tables_.get()), count_, depth_,
-                       rows, start_.data() + block.at, acc);
-      epilogue_.finish(call, block, at + tile, {acc, kernel_.columns, rows, block.count});
+    const size_t tiles = divide_up(count, kernel_.rows);
+    for (size_t tile = 0; tile < tiles; ++tile) {
+      const size_t first = count * tile / tiles, rows = count * (tile + 1) / tiles - first;
+      kernel_.multiply({work.indices, work.pixels + first, rows, work.runs, runs_.size(),
+                        entries(b), reinterpret_cast<const uint8_t*>(tables_.get()),
+                        start_.data() + block.at, work.acc},
+                       depth_);
+      epilogue_.finish(work.call, block, at + first,
+                       {work.acc, kernel_.columns, rows, block.count});
     }
   }
 
-  /// For each block [count][columns]; what is beyond the inputs or the outputs has no weight.
+  /// Indices of a pixel of the output.
+  size_t index_count() const {
+    return geometry_.kernel_height * geometry_.kernel_width * pixel_indices_;
+  }
+
+  const uint8_t* entries(size_t b) const {
+    return reinterpret_cast<const uint8_t*>(entries_.get()) + b * index_count() * kernel_.columns;
+  }
+
+  /// For each block and each index [columns]; what is beyond the inputs or the outputs has no weight.
   AlignedBuffer pack_entries(const ConvLayer& layer) const {
-    const size_t columns = kernel_.columns, depth = layer.geometry.depth();
-    AlignedBuffer buffer = make_aligned_buffer(blocks_.size() * count_ * columns);
+    const size_t columns = kernel_.columns, channels = geometry_.channels();
+    AlignedBuffer buffer = make_aligned_buffer(blocks_.size() * index_count() * columns);
     auto* out = reinterpret_cast<uint8_t*>(buffer.get());
     for (const Block& block : blocks_) {
-      for (size_t k = 0; k < count_; ++k, out += columns) {
+      for (size_t k = 0; k < index_count(); ++k, out += columns) {
+        const size_t tap = k / pixel_indices_;
         for (size_t lane = 0; lane < columns; ++lane) {
           const size_t m = lane % 2 * (columns / 2) + lane / 2;
           uint8_t entry = 0;
           for (size_t i = 0; i < kernel_.inputs; ++i) {
-            const size_t input = i * count_ + k;
-            const bool exists = m < block.count && input < depth;
-            const int8_t weight = exists ? layer.weights[(block.first + m) * depth + input] : 0;
-            entry |= (weight + 1) << (kBits * i);
+            const size_t channel = i * pixel_indices_ + k % pixel_indices_;
+            const bool exists = m < block.count && channel < channels;
+            const size_t at = (block.first + m) * geometry_.depth() + tap * channels + channel;
+            entry |= ((exists ? layer.weights[at] : 0) + 1) << (kBits * i);
           }
           out[lane] = entry;
         }
@@ -171,7 +237,7 @@ class LookupConv final : public Conv {
   /// What the entries are raised by is subtracted here, as the zero point is.
   std::vector<int32_t> make_start(const ConvLayer& layer) const {
     std::vector<int32_t> start = sums_of_zero_point(layer);
-    const size_t depth = layer.geometry.depth();
+    const size_t depth = geometry_.depth();
     for (size_t m = 0; m < start.size(); ++m) {
       const int8_t* row = layer.weights.data() + m * depth;
       start[m] -= greatest_level(layer) * static_cast<int32_t>(std::count(row, row + depth, -1));
@@ -180,14 +246,15 @@ class LookupConv final : public Conv {
   }
 
   const LookupKernel& kernel_;
-  const int64_t outputs_;
+  const ConvGeometry geometry_;
   const size_t depth_;
-  const size_t count_;  // indices of a panel row
+  const size_t pixel_indices_;  // indices of a pixel of the input
+  const std::vector<Run> runs_;
   const std::vector<Block> blocks_;
   const AlignedBuffer tables_;
   const AlignedBuffer entries_;
   const std::vector<int32_t> start_;
-  const Panel panel_;
+  const ImageStrip strip_;
   const PackedEpilogue epilogue_;
 };
 
