@@ -7,9 +7,15 @@ import { TRAINING_DOMAIN } from '../onnx/domains.js';
 import type { Graph } from '../onnx/graph.js';
 import { type CalibrationSettings, calibrateClips, observe } from '../quantization/calibrate.js';
 import { exportModel } from '../quantization/export.js';
-import { DEFAULT_INTERVALS, insertQuantizers, parseBits } from '../quantization/insert.js';
+import {
+  DEFAULT_INTERVALS,
+  insertQuantizers,
+  parseBits,
+  quantizedActivations,
+} from '../quantization/insert.js';
 import { rangedValues } from '../quantization/layer-ending.js';
 import { fullPrecisionModel, publish } from '../quantization/publish.js';
+import { isQuantized, quantizerInputs, requantize } from '../quantization/requantize.js';
 import { type Checkpoint, readCheckpoint } from '../training/checkpoint.js';
 import { type LabelledImages, readImageFolder } from '../training/image-folder.js';
 import { cifarResNet } from '../training/networks/resnet.js';
@@ -58,7 +64,10 @@ export const command = new Command('train')
       .default('resnet20'),
   )
   .option('--from <checkpoint>', 'start from the parameters of an earlier run')
-  .option('--bits <wXaY>', 'quantize the network of --from to 2, 3 or 4 bits, e.g. w2a2')
+  .option(
+    '--bits <wXaY>',
+    'quantize the network of --from to 2, 3 or 4 bits, e.g. w2a2; one that is quantized, to fewer',
+  )
   .option('--teacher <checkpoint>', 'full-precision network whose outputs are learned as well')
   .option('--distillation <share>', "weight of the teacher's outputs, 0 to 1", share, 0.5)
   .option('--epochs <n>', 'passes over the training images', positiveInteger, 20)
@@ -206,7 +215,10 @@ async function quantized(
 ): Promise<Graph> {
   const bits = parseBits(bitsText);
   const calibration = calibrationOn(images, seed, threads);
-  const clips = await calibrateClips(graph, bits.activationBits, images, calibration);
+  const again = isQuantized(graph);
+  const activations = again ? quantizerInputs(graph) : quantizedActivations(graph);
+  const clips = await calibrateClips(graph, activations, bits.activationBits, images, calibration);
+  if (again) return requantize(graph, bits, clips);
   const settings = {
     ...bits,
     intervals: DEFAULT_INTERVALS,

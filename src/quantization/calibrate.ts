@@ -5,7 +5,6 @@ import { plainBatch } from '../training/batches.js';
 import { ForwardExecutor } from '../training/executor.js';
 import type { LabelledImages } from '../training/image-folder.js';
 import { Random } from '../training/random.js';
-import { quantizedActivations } from './insert.js';
 
 export interface CalibrationSettings {
   /** Training images that are looked at. */
@@ -108,13 +107,14 @@ export function bestClip(sample: Float32Array, bits: number): number {
   return best.clip;
 }
 
-/** Starting clips of all activations that are to be quantized. */
+/** Starting clips of the activations `names`, which are to be quantized. */
 export async function calibrateClips(
   graph: Graph,
+  names: readonly string[],
   bits: number,
   images: LabelledImages,
   settings: CalibrationSettings,
 ): Promise<Map<string, number>> {
-  const observed = await observe(graph, quantizedActivations(graph), images, settings);
+  const observed = await observe(graph, names, images, settings);
   return new Map([...observed].map(([name, { sample }]) => [name, bestClip(sample, bits)]));
 }
