@@ -1,9 +1,8 @@
 import { GraphBuilder, type Value } from '../onnx/builder.js';
 import type { Graph, Model } from '../onnx/graph.js';
 import { lower } from '../training/autodiff.js';
-import { plainBatch } from '../training/batches.js';
 import { ForwardExecutor } from '../training/executor.js';
-import type { LabelledImages } from '../training/image-folder.js';
+import { type Images, pixelsOf } from '../training/images.js';
 import { Random } from '../training/random.js';
 import { quantizedActivations } from './insert.js';
 
@@ -29,7 +28,7 @@ export interface Observation {
 export async function observe(
   graph: Graph,
   names: readonly string[],
-  images: LabelledImages,
+  images: Images,
   settings: CalibrationSettings,
 ): Promise<Map<string, Observation>> {
   const { batch, threads } = settings;
@@ -41,7 +40,7 @@ export async function observe(
   const samples = new Map<string, number[]>(names.map((name) => [name, []]));
   try {
     for (let from = 0; from + batch <= order.length; from += batch) {
-      const { pixels } = plainBatch(images, order.subarray(from, from + batch));
+      const pixels = pixelsOf(images, order.subarray(from, from + batch));
       const values = await executor.run(pixels);
       names.forEach((name, i) => {
         const value = values[`tap${i}`];
@@ -112,7 +111,7 @@ export function bestClip(sample: Float32Array, bits: number): number {
 export async function calibrateClips(
   graph: Graph,
   bits: number,
-  images: LabelledImages,
+  images: Images,
   settings: CalibrationSettings,
 ): Promise<Map<string, number>> {
   const observed = await observe(graph, quantizedActivations(graph), images, settings);
