@@ -6,7 +6,12 @@ import { TRAINING_DOMAIN } from '../onnx/domains.js';
 import type { Graph } from '../onnx/graph.js';
 import { type CalibrationSettings, calibrateClips, observe } from '../quantization/calibrate.js';
 import { exportModel } from '../quantization/export.js';
-import { DEFAULT_INTERVALS, insertQuantizers, parseBits } from '../quantization/insert.js';
+import {
+  activationBits,
+  DEFAULT_INTERVALS,
+  insertQuantizers,
+  parseBits,
+} from '../quantization/insert.js';
 import { rangedValues } from '../quantization/layer-ending.js';
 import { fullPrecisionModel } from '../quantization/publish.js';
 import { type Checkpoint, readCheckpoint } from '../training/checkpoint.js';
@@ -72,7 +77,12 @@ export const command = new Command('train')
     1,
   )
   .option('--threads <n>', 'threads of the runtime', positiveInteger, availableParallelism())
-  .option('--evaluate-every <n>', 'epochs between figures on files that are not trained on', positiveInteger, 1)
+  .option(
+    '--evaluate-every <n>',
+    'epochs between figures on files that are not trained on',
+    positiveInteger,
+    1,
+  )
   .option('--publish <dir>', 'write the trained network as a servable model, REPOSITORY/NAME')
   .option('--resume', 'go on from last.onnx in --out, with the settings it was started with', false)
   .action(run);
@@ -195,7 +205,8 @@ async function quantized(
 ): Promise<Graph> {
   const bits = parseBits(bitsText);
   const calibration = calibrationOn(images, seed, threads);
-  const clips = await calibrateClips(graph, bits.activationBits, images, calibration);
+  const activations = activationBits(graph, bits.activationBits);
+  const clips = await calibrateClips(graph, activations, images, calibration);
   const settings = {
     ...bits,
     intervals: DEFAULT_INTERVALS,

@@ -10,16 +10,21 @@ const exists = (path: string): Promise<boolean> =>
   );
 
 /** Whether a folder has the form of PASCAL VOC. */
-export const isPascalVoc = (folder: string): Promise<boolean> =>
-  exists(join(folder, 'ImageSets', 'Main'));
+const isPascalVoc = (folder: string): Promise<boolean> => exists(join(folder, 'ImageSets', 'Main'));
 
 /** Whether the part of a folder for training marks objects, in either form. */
 export async function marksObjects(folder: string): Promise<boolean> {
   return (await isPascalVoc(folder)) || exists(join(folder, 'train', 'annotations.json'));
 }
 
-/** Reads a split of marked pictures: that of PASCAL VOC, or `FOLDER/SPLIT` in the form of COCO. Rejects as these do. */
+/** Reads marked pictures: a split of PASCAL VOC, or all of a folder in the form of COCO. Rejects as these do. */
+export async function readMarkedPictures(folder: string, split: string): Promise<CocoDataset> {
+  return (await isPascalVoc(folder)) ? readPascalVoc(folder, split) : readCocoDataset(folder);
+}
+
+/** Reads a split of data to train on: of PASCAL VOC, or the folder of that name in the form of COCO. */
 export async function readSplit(folder: string, split: string): Promise<CocoDataset> {
-  if (await isPascalVoc(folder)) return readPascalVoc(folder, split);
-  return readCocoDataset(join(folder, split));
+  return (await isPascalVoc(folder))
+    ? readPascalVoc(folder, split)
+    : readCocoDataset(join(folder, split));
 }

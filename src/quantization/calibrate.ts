@@ -4,7 +4,6 @@ import { lower } from '../training/autodiff.js';
 import { ForwardExecutor } from '../training/executor.js';
 import { type Images, pixelsOf } from '../training/images.js';
 import { Random } from '../training/random.js';
-import { quantizedActivations } from './insert.js';
 
 export interface CalibrationSettings {
   /** Training images that are looked at. */
@@ -107,13 +106,18 @@ export function bestClip(sample: Float32Array, bits: number): number {
   return best.clip;
 }
 
-/** Starting clips of all activations that are to be quantized. */
+/**
+ * Starting clips of activations that are to be quantized.
+ * @param bits of each activation, by its name in `graph`
+ */
 export async function calibrateClips(
   graph: Graph,
-  bits: number,
+  bits: ReadonlyMap<string, number>,
   images: Images,
   settings: CalibrationSettings,
 ): Promise<Map<string, number>> {
-  const observed = await observe(graph, quantizedActivations(graph), images, settings);
-  return new Map([...observed].map(([name, { sample }]) => [name, bestClip(sample, bits)]));
+  const observed = await observe(graph, [...bits.keys()], images, settings);
+  return new Map(
+    [...observed].map(([name, { sample }]) => [name, bestClip(sample, bits.get(name) as number)]),
+  );
 }

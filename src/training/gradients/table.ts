@@ -1,5 +1,14 @@
 import { TRAINING_DOMAIN } from '../../onnx/domains.js';
-import { clip, hardSigmoid, hardSwish, leakyRelu, relu, sigmoid, softmax, softplus } from './activation.js';
+import {
+  clip,
+  hardSigmoid,
+  hardSwish,
+  leakyRelu,
+  relu,
+  sigmoid,
+  softmax,
+  softplus,
+} from './activation.js';
 import { batchNormalization } from './batch-normalization.js';
 import { conv } from './conv.js';
 import { add, cast, div, exp, mul, sqrt, sub } from './elementwise.js';
@@ -7,7 +16,17 @@ import { gemm, matmul } from './linear.js';
 import { averagePool, globalAveragePool, maxPool } from './pooling.js';
 import { quantize, uniformQuantize } from './quantize.js';
 import type { Rule } from './rule.js';
-import { concat, flatten, pad, reduceMean, reduceSum, reshape, resize, slice, transpose } from './shape.js';
+import {
+  concat,
+  flatten,
+  pad,
+  reduceMean,
+  reduceSum,
+  reshape,
+  resize,
+  slice,
+  transpose,
+} from './shape.js';
 
 /** All gradients of the trainer, one row an op. Ops of another domain are written `domain:Op`. */
 export const GRADIENT_TABLE: Readonly<Record<string, Rule>> = {

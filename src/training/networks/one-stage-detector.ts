@@ -68,7 +68,9 @@ export function withProbabilities(graph: Graph): Graph {
   const net = new NetworkWriter(graph.name, new Random(0));
   const part = (label: string, from: number, to: number): string => {
     const lists = { starts: [from], ends: [to], axes: [2] };
-    const inputs = Object.entries(lists).map(([list, ints]) => net.int64s(`${label}.${list}`, ints));
+    const inputs = Object.entries(lists).map(([list, ints]) =>
+      net.int64s(`${label}.${list}`, ints),
+    );
     return net.node('Slice', [name, ...inputs], label);
   };
   const places = part('boxes.places', 0, BOX_COLUMNS);
