@@ -17,7 +17,7 @@ import { type PlacedImages, readPlacedImages } from './placed-images.js';
 import type { TrainingJob } from './training-job.js';
 
 /** Height and width of the network's input. */
-const IMAGE_SIZE = [192, 256] as const;
+const IMAGE_SIZE = [240, 320] as const;
 const EVALUATION_BATCH = 16;
 const EVALUATION_LIMITS = { scoreThreshold: 0.01, maxDetections: 1000 };
 const AUGMENTATION = { scale: 1.25, shift: 0.15, brightness: 0.2 };
@@ -35,7 +35,7 @@ export async function detectorJob(data: string, threads: number): Promise<Traini
     task: detection(images, AUGMENTATION),
     classes,
     images,
-    defaults: { epochs: 150, batch: 16, rate: 0.02, weightDecay: 5e-4 },
+    defaults: { epochs: 120, batch: 8, rate: 0.05, weightDecay: 5e-4 },
     figure: { name: 'val AP50', key: 'valAp50' },
     network: (seed) => oneStageDetector(classes.length, IMAGE_SIZE, seed),
     async evaluate(graph) {

@@ -3,18 +3,20 @@ import type { MarkedObject } from './marked-images.js';
 
 /**
  * Columns of the target of a cell: the box (centre x and y from the cell's top left corner, width, height, all in
- * strides), whether an object is assigned, the part of the overlap with its box and a part of its own that the
- * objectness shall have, then the classes.
+ * strides), the weight of box and classes (0 without an object), the part of the overlap with the box and a part of its own
+ * that the objectness shall have, then the classes.
  */
-export const TARGET = { box: 0, assigned: 4, overlap: 5, objectness: 6, classes: 7 } as const;
+export const TARGET = { box: 0, weight: 4, overlap: 5, objectness: 6, classes: 7 } as const;
 
 /** Cells whose centres are as near to an object's are assigned to it, in strides both ways. */
 const RADIUS = 1.5;
+/** The cells of an object that is large enough. */
+const USUAL_CELLS = (2 * RADIUS) ** 2;
 
 /**
  * The target of an image, [cells, 7 + classes]: centre sampling (Tian et al. 2022, FCOS, section 3). An object is assigned
  * to the cells near its centre that lie inside its box, at least to the one that its centre is in; a cell that would
- * have several gets the smallest.
+ * have several gets the smallest. Objects weigh the same, however few their cells are.
  */
 export function assignCells(
   objects: readonly MarkedObject[],
@@ -27,14 +29,18 @@ export function assignCells(
   const area = ({ width, height }: MarkedObject) => width * height;
   // The smallest come last and overwrite.
   for (const object of objects.toSorted((a, b) => area(b) - area(a))) {
-    for (const [row, column] of cellsOf(object, rows, columns)) {
-      const cell = target.subarray((row * columns + column) * size).subarray(0, size);
+    const cells = cellsOf(object, rows, columns);
+    for (const [row, column] of cells) {
+      const cell = target.subarray(
+        (row * columns + column) * size,
+        (row * columns + column + 1) * size,
+      );
       cell.fill(0);
       cell[TARGET.box] = (object.x + object.width / 2) / CELL_STRIDE - column;
       cell[TARGET.box + 1] = (object.y + object.height / 2) / CELL_STRIDE - row;
       cell[TARGET.box + 2] = object.width / CELL_STRIDE;
       cell[TARGET.box + 3] = object.height / CELL_STRIDE;
-      cell[TARGET.assigned] = 1;
+      cell[TARGET.weight] = USUAL_CELLS / cells.length;
       cell[TARGET.overlap] = 1;
       cell[TARGET.classes + object.index] = 1;
     }

@@ -33,12 +33,14 @@ function plainLoss(cells: number[][], target: number[][], overlaps?: number[]) {
     ious.push(shared / union);
     const t = (overlaps ?? ious)[i] * goal[TARGET.overlap] + goal[TARGET.objectness];
     sum += (t - sigmoid(cell[4])) ** 2 * crossEntropy(cell[4], t);
-    if (goal[TARGET.assigned] === 0) return;
-    for (let c = 0; c < CLASSES; c++) sum += crossEntropy(cell[5 + c], goal[TARGET.classes + c]);
-    sum += 2 * (1 - (shared / union - (hull - union) / hull));
+    let matched = 0;
+    for (let c = 0; c < CLASSES; c++)
+      matched += crossEntropy(cell[5 + c], goal[TARGET.classes + c]);
+    matched += 5 * (1 - (shared / union - (hull - union) / hull));
+    sum += goal[TARGET.weight] * matched;
   });
-  const assigned = target.filter((goal) => goal[TARGET.assigned] === 1).length;
-  return { loss: sum / Math.max(1, assigned), ious };
+  const weights = target.reduce((total, goal) => total + goal[TARGET.weight], 0);
+  return { loss: sum / Math.max(1, weights), ious };
 }
 
 /** Cells 0 to 2 have an object, cell 2 far from what is predicted; cell 3 has none. */
@@ -50,7 +52,7 @@ function example(random: Random, share = 0) {
     if (i === 3) return [0, 0, 0, 0, 0, 0, share * 0.3, 0, 0];
     const away = i === 2 ? 5 : 0;
     const box = [away + 0.3, 0.2 * random.normal(), 1.3, 0.8];
-    return [...box, 1, 1 - share, share * 0.7, 0.9, 0.1];
+    return [...box, 1 + 0.5 * i, 1 - share, share * 0.7, 0.9, 0.1];
   });
   return { cells, target };
 }
