@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LcqError } from '../errors.js';
+import type { WeightBits } from '../lcq/bit-packing.js';
 import type { Model } from '../onnx/graph.js';
 import { encodeModel } from '../onnx/serde.js';
 import { createLcqSession, type LcqSession } from '../runtime/lcq-session.js';
@@ -16,7 +17,7 @@ import { traceNodes } from './trace.js';
 const NO_SPINNING_AFTER_A_RUN = { 'session.force_spinning_stop': '1' };
 
 /** The forms of a network that are compared. */
-export const FORMS = ['fp32', 'int8', 'lcq2', 'lcq3', 'lcq4'] as const;
+export const FORMS = ['fp32', 'int8', 'lcq2', 'lcq3', 'lcq4', 'lcq8'] as const;
 export type Form = (typeof FORMS)[number];
 
 export interface ContestOptions {
@@ -88,7 +89,7 @@ export async function contest(
 
 function writeForm(network: Network, form: Form): Model {
   if (form === 'fp32' || form === 'int8') return standardModel(network, form);
-  return lcqModel(network, Number(form.slice(3)) as 2 | 3 | 4);
+  return lcqModel(network, Number(form.slice(3)) as WeightBits);
 }
 
 /** That the baseline is the one that it claims to be. */

@@ -27,20 +27,20 @@ const STREAM_SPREAD = 400;
  * A network of `lcq` operators with random weights, as the exporter would write it: the stem and the classifier at 8
  * bits, all between at `bits`. Input `image` uint8 [N, 224, 224, 3].
  */
-export function lcqModel(network: Network, bits: 2 | 3 | 4): Model {
+export function lcqModel(network: Network, bits: WeightBits): Model {
   return new LcqWriter(network, bits).write();
 }
 
 class LcqWriter {
   private readonly network: Network;
-  private readonly bits: 2 | 3 | 4;
+  private readonly bits: WeightBits;
   private readonly writer = new ModelWriter();
   /** Layers whose values are added to others: they need a stream. */
   private readonly streams: ReadonlySet<string>;
   /** Layers whose values may be negative: their codes have a zero point. */
   private readonly linear: ReadonlySet<string>;
 
-  constructor(network: Network, bits: 2 | 3 | 4) {
+  constructor(network: Network, bits: WeightBits) {
     this.network = network;
     this.bits = bits;
     const added = network.layers.flatMap((layer) =>
@@ -53,7 +53,9 @@ class LcqWriter {
     const pools = network.layers.filter(
       ({ kind, name }) => kind === 'max-pool' && added.includes(name),
     );
-    this.streams = new Set([...added, ...pools.map(({ input }) => input)]);
+    // At 8 bits all values are streams, as the exporter has it: their thresholds serve all channels.
+    const all = bits === 8 ? network.layers.map(({ name }) => name) : [];
+    this.streams = new Set([...added, ...pools.map(({ input }) => input), ...all]);
     this.linear = new Set(
       network.layers.flatMap((layer) =>
         layer.kind === 'convolution' && layer.ceiling === undefined ? layer.name : [],

@@ -1,5 +1,6 @@
 import { type Elements, type ElementType, elementCount, tensorOf } from '../onnx/elements.js';
 import type { Attribute, FunctionDef, Model, NamedType, Node, TensorData } from '../onnx/graph.js';
+import { lcqValueTypes } from '../onnx/lcq-shapes.js';
 import { CLASSES } from './network.js';
 
 /** Collects the nodes and random constants of one model. */
@@ -58,6 +59,7 @@ export class ModelWriter {
         outputs: [{ name: 'logits', type: { dtype: 'float32', shape: ['N', CLASSES] } }],
         initializers: this.initializers,
         nodes: this.nodes,
+        values: lcqValueTypes(this.nodes, [[image.name, image.type.shape]]),
       },
       functions: [...functions],
       metadata: {},

@@ -70,6 +70,8 @@ export interface Graph {
   outputs: NamedType[];
   initializers: Map<string, TensorData>;
   nodes: Node[];
+  /** Types of values between. Written for runtimes, which plan their memory by them; not read. */
+  values?: NamedType[];
 }
 
 /** A model-local function: the executable specification of an op in terms of standard ones. */

@@ -41,6 +41,7 @@ function encodeGraph(graph: Graph): object {
     })),
     input: graph.inputs.map(encodeNamedType),
     output: graph.outputs.map(encodeNamedType),
+    value_info: graph.values?.map(encodeNamedType),
   };
 }
 

@@ -3,7 +3,8 @@ import { intAttribute } from '../onnx/attributes.js';
 import { GraphBuilder } from '../onnx/builder.js';
 import { LCQ_DOMAIN, TRAINING_DOMAIN } from '../onnx/domains.js';
 import { elementsOf, tensorOf } from '../onnx/elements.js';
-import type { Attribute, Graph, Model, Node, TensorData } from '../onnx/graph.js';
+import type { Attribute, Dim, Graph, Model, Node, TensorData } from '../onnx/graph.js';
+import { lcqValueTypes } from '../onnx/lcq-shapes.js';
 import { lower } from '../training/autodiff.js';
 import { windowOf } from '../training/gradients/conv.js';
 import { deployedInput, imagePreparation } from './deployed-input.js';
@@ -94,6 +95,7 @@ class Exporter {
         outputs: this.source.outputs,
         initializers: this.out.initializers,
         nodes: this.out.nodes,
+        values: lcqValueTypes(this.out.nodes, [[image.name, type.shape], ...this.realShapes()]),
       },
       functions: lcqFunctions.filter((f) => used.has(f.name)),
       metadata: { 'lcq.quantizers': JSON.stringify(this.quantizers()) },
@@ -278,6 +280,11 @@ class Exporter {
     const value = b.input(image.name, [1, ...this.imageShape], image.type.dtype);
     const { values } = lower(b, this.source, new Map([[image.name, value]]), new Set(), false);
     return new Map([...values].map(([name, { shape }]) => [name, shape]));
+  }
+
+  /** Shapes of the values of the source graph, for batches of any size. */
+  private realShapes(): [string, Dim[]][] {
+    return Array.from(this.shapes(), ([name, [, ...rest]]) => [name, ['N', ...rest]]);
   }
 
   /**

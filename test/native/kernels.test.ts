@@ -8,25 +8,16 @@ import {
   randomIntegers,
   randomOperands,
 } from '../lcq/random-layers.js';
+import { checkOn } from './check-on.js';
 import {
   convAddCase,
   convCase,
   convStreamCase,
   gemmCase,
   globalAveragePoolCase,
-  type OpCase,
 } from './op-cases.js';
-import { runOp } from './run-op.js';
 
 const sets = listKernels().filter(({ available }) => available);
-
-async function checkOn(set: string, { op, expected }: OpCase, intraOpThreads = 1): Promise<string> {
-  const { kernel, outputs } = await runOp(op, { kernels: set, intraOpThreads });
-  for (const [name, elements] of Object.entries(expected)) {
-    assert.deepEqual(outputs[name].data, elements, `${op.opType} output ${name} on ${kernel}`);
-  }
-  return kernel;
-}
 
 const none = [0, 0, 0, 0] as const;
 
@@ -269,38 +260,6 @@ for (const { name: set, kernels } of sets) {
         await checkOn(set, convAddCase(randomConvLayer(choice, randomIntegers(5))), threads);
       });
     }
-
-    test('thresholds that always or never hold', async () => {
-      const { attributes, operands } = randomConvLayer({ weightBits: 2 }, randomIntegers(6));
-      const [outputs] = attributes.weightShape;
-      const limits = [-(2 ** 31), -32769, -32768, -32767, 0, 32767, 32768, 2 ** 31 - 1];
-      const layer: ConvLayer = {
-        attributes: { ...attributes, outputMin: -32768 },
-        operands: {
-          ...operands,
-          thresholds: Int32Array.from({ length: outputs * 8 }, (_, i) => limits[i % 8]),
-          scale: operands.scale.map(() => 1000),
-          streamThresholds: Int32Array.from(limits),
-        },
-      };
-      await checkOn(set, convCase(layer));
-      await checkOn(set, convAddCase(layer));
-    });
-
-    test('255 thresholds make an 8-bit code', async () => {
-      const { attributes, operands } = randomConvLayer({ weightBits: 4 }, randomIntegers(8));
-      const [outputs] = attributes.weightShape;
-      const layer: ConvLayer = {
-        attributes,
-        operands: {
-          ...operands,
-          thresholds: Int32Array.from({ length: outputs * 255 }, (_, i) => (i % 255) * 40 - 5000),
-          streamThresholds: Int32Array.from({ length: 255 }, (_, i) => i * 128),
-        },
-      };
-      await checkOn(set, convCase(layer));
-      await checkOn(set, convStreamCase(layer));
-    });
 
     test('the product is rounded before the bias is added', async () => {
       // The sum is 15 wherever the weight is 1, and 15 * scale + bias is 2.5 or just above: fused, some would give 3.

@@ -93,6 +93,24 @@ for (const bits of [
       assert.deepEqual(model.functions.map((f) => f.name).sort(), used);
     });
 
+    test('tells the types of all codes and streams', async () => {
+      const model = await exported(graph);
+      const types = model.graph.values ?? [];
+      const pooled = model.graph.nodes.findIndex((node) => node.opType === 'LcqGlobalAveragePool');
+      const values = model.graph.nodes.slice(0, pooled).flatMap((node) => node.outputs);
+      assert.deepEqual(
+        types.map(({ name }) => name),
+        values,
+      );
+      const image = { shape: [COUNT, SIZE, SIZE, 3], data: images.pixels };
+      const arrays = interpret({ ...model, graph: { ...model.graph, outputs: types } }, { image });
+      for (const { name, type } of types) {
+        const { shape, data } = arrays[name];
+        assert.deepEqual(type.shape, ['N', ...shape.slice(1)], name);
+        assert.equal(data instanceof Int16Array, type.dtype === 'int16', name);
+      }
+    });
+
     test('runs on the stock runtime by its function bodies, equal to the reference', async () => {
       const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
       const image = new ort.Tensor('uint8', images.pixels, [COUNT, SIZE, SIZE, 3]);

@@ -123,15 +123,18 @@ void unpack(const uint8_t* packed, size_t vectors, const int8_t* table, uint8_t*
   }
 }
 
-/// Stores the first `count` of 8 elements.
-template <typename T, typename Vector>
+/// Stores the first `count` of some elements.
+template <size_t Elements = kLanes, typename T, typename Vector>
 inline void store_first(T* out, Vector value, size_t count) {
-  if (count >= kLanes) {
-    __builtin_memcpy(out, &value, kLanes * sizeof(T));
+  if (count >= Elements) {
+    __builtin_memcpy(out, &value, Elements * sizeof(T));
   } else {
     __builtin_memcpy(out, &value, count * sizeof(T));
   }
 }
+
+/// Packing works within 128 bits: of the results of two vectors, a half of each is in either.
+inline __m256i in_order(__m256i packed) { return _mm256_permute4x64_epi64(packed, 0b11011000); }
 
 /// Eight 32-bit numbers that fit, as 16-bit ones.
 inline __m128i narrow(__m256i value) {
@@ -155,14 +158,60 @@ void count_codes(const Sums& sums, const int32_t* thresholds, size_t threshold_s
   }
 }
 
+void count_narrow_codes(const Sums& sums, const int32_t* centers, const int16_t* thresholds,
+                        size_t threshold_stride, size_t threshold_count, uint8_t* codes,
+                        size_t pitch) {
+  const __m256i all = _mm256_set1_epi16(static_cast<int16_t>(threshold_count));
+  for (size_t r = 0; r < sums.rows; ++r) {
+    for (size_t m = 0; m < sums.count; m += kColumns) {
+      const int32_t* acc = sums.acc + r * sums.stride + m;
+      const __m256i low = _mm256_sub_epi32(load(acc), load(centers + m));
+      const __m256i high =
+          _mm256_sub_epi32(load(acc + kLanes), load(centers + m + kLanes));
+      const __m256i value = _mm256_min_epi16(in_order(_mm256_packs_epi32(low, high)),
+                                             _mm256_set1_epi16(kMaxNarrow));
+      __m256i code = all;
+      for (size_t t = 0; t < threshold_count; ++t) {  // a comparison that holds is -1
+        const __m256i threshold = load(thresholds + t * threshold_stride + m);
+        code = _mm256_add_epi16(code, _mm256_cmpgt_epi16(threshold, value));
+      }
+      const __m128i bytes = _mm256_castsi256_si128(in_order(_mm256_packus_epi16(code, code)));
+      store_first<kColumns>(codes + r * pitch + m, bytes, sums.count - m);
+    }
+  }
+}
+
 /// fl(fl(fl(acc) * scale) + bias): two roundings, so not an fma.
 inline __m256 scaled(const int32_t* acc, const float* scale, const float* bias) {
   const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(load(acc)), _mm256_loadu_ps(scale));
   return _mm256_add_ps(product, _mm256_loadu_ps(bias));
 }
 
+/// Codes of 8 values that exceed some of a few thresholds.
+inline void store_codes(const StreamConstants& c, __m128i s, uint8_t* codes, size_t count) {
+  __m128i code = _mm_set1_epi16(c.base);
+  for (size_t t = 0; t < c.below_count; ++t) {  // a comparison that holds is -1
+    code = _mm_sub_epi16(code, _mm_cmpgt_epi16(s, _mm_set1_epi16(c.below[t])));
+  }
+  store_first(codes, _mm_packus_epi16(code, code), count);
+}
+
+/// The same of many thresholds, by bisection: several values are on their way at once.
+inline void bisect_codes(const StreamConstants& c, const int16_t* values, uint8_t* codes,
+                         size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    size_t code = 0;
+#pragma GCC unroll 8
+    for (size_t half = kMaxThresholds / 2; half > 0; half /= 2) {
+      code += half * size_t{values[i] > c.below[code + half - 1]};  // no branch to mispredict
+    }
+    codes[i] = static_cast<uint8_t>(code + c.base);
+  }
+}
+
 void finish_stream(const Sums& sums, const StreamConstants& c, const int16_t* residual,
                    size_t residual_pitch, int16_t* stream, uint8_t* codes, size_t pitch) {
+  constexpr size_t kFew = 15;
   const __m256 high = _mm256_set1_ps(32767.0f);
   const __m128i minimum = _mm_set1_epi16(c.output_min);
   for (size_t r = 0; r < sums.rows; ++r, residual += residual_pitch) {
@@ -171,12 +220,11 @@ void finish_stream(const Sums& sums, const StreamConstants& c, const int16_t* re
       // Below -2^31 a conversion gives -2^31, which narrow() saturates as it should.
       const __m128i p = narrow(_mm256_cvtps_epi32(_mm256_min_ps(y, high)));
       const __m128i s = _mm_max_epi16(_mm_adds_epi16(p, load_half(residual + m)), minimum);
-      __m128i code = _mm_set1_epi16(c.base);
-      for (size_t t = 0; t < c.below_count; ++t) {
-        code = _mm_sub_epi16(code, _mm_cmpgt_epi16(s, _mm_set1_epi16(c.below[t])));
-      }
       store_first(stream + r * pitch + m, s, sums.count - m);
-      store_first(codes + r * pitch + m, _mm_packus_epi16(code, code), sums.count - m);
+      if (c.below_count <= kFew) store_codes(c, s, codes + r * pitch + m, sums.count - m);
+    }
+    if (c.below_count > kFew) {
+      bisect_codes(c, stream + r * pitch, codes + r * pitch, sums.count);
     }
   }
 }
@@ -193,8 +241,9 @@ void finish_real(const Sums& sums, const float* scale, const float* bias, float*
 
 }  // namespace
 
-const TileOps tile_ops_avx2 = {map16,       unpack<2>,     unpack<4>,
-                               count_codes, finish_stream, finish_real};
+const TileOps tile_ops_avx2 = {map16,       unpack<2>,          unpack<4>,
+                               count_codes, count_narrow_codes, finish_stream,
+                               finish_real};
 
 const PanelKernel conv_u8s8_4x16_avx2 = {
     "conv_u8s8_4x16_avx2", kRows, kColumns, kLanes, PairSums::kDepth, 1, PairSums::kWeightSize,

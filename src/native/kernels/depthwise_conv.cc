@@ -1,6 +1,7 @@
 #include "depthwise_conv.h"
 
 #include "aligned_buffer.h"
+#include "image_strip.h"
 #include "input_levels.h"
 #include "packed_epilogue.h"
 #include "packed_weights.h"
@@ -38,8 +39,6 @@ AlignedBuffer pack_taps(const ConvLayer& layer, const DepthwiseKernel& kernel,
   return buffer;
 }
 
-/// The input rows of a strip of output rows are mapped to levels, padding and all; after that every tap of every pixel
-/// is at the same offset.
 class DepthwiseConv final : public Conv {
  public:
   DepthwiseConv(const ConvLayer& layer, const DepthwiseKernel& kernel)
@@ -52,17 +51,17 @@ class DepthwiseConv final : public Conv {
                      ? pack_taps<int8_t>(layer, kernel, blocks_, steps_)
                      : pack_taps<int16_t>(layer, kernel, blocks_, steps_)),
         start_(pad_by_block(blocks_, sums_of_zero_point(layer).data())),
-        pixel_bytes_(padded_outputs(blocks_)),
+        strip_(layer.geometry, padded_outputs(blocks_)),
         epilogue_(layer, blocks_, *kernel.tile_ops) {}
 
   const char* name() const override { return kernel_.name; }
 
   size_t scratch_bytes(const ConvCall& call) const override {
-    return acc_bytes() + offset_bytes() + input_rows(strip_rows(call)) * row_bytes(call);
+    return acc_bytes() + offset_bytes() + strip_.bytes(call, strip_rows(call));
   }
 
   size_t tasks(const ConvCall& call, size_t wanted) const override {
-    return std::min<size_t>(wanted, images(call) * strips(call));
+    return std::min<size_t>(wanted, ImageStrip::images(call) * strips(call));
   }
 
   void run(const ConvCall& call, size_t task, size_t tasks, std::byte* scratch) const override {
@@ -70,39 +69,22 @@ class DepthwiseConv final : public Conv {
     size_t* offsets = reinterpret_cast<size_t*>(scratch + acc_bytes());
     uint8_t* image = reinterpret_cast<uint8_t*>(scratch + acc_bytes() + offset_bytes());
     place_taps(call, offsets);
-    const size_t units = images(call) * strips(call);
+    const size_t units = ImageStrip::images(call) * strips(call);
     const int64_t strip = strip_rows(call);
     for (size_t unit = units * task / tasks; unit < units * (task + 1) / tasks; ++unit) {
       const int64_t n = unit / strips(call), first = unit % strips(call) * strip;
       const int64_t last = std::min(first + strip, call.output_height);
-      fill(call, n, first, input_rows(last - first), image);
+      fill(call, n, first, last, image);
       for (int64_t oh = first; oh < last; ++oh) {
-        const uint8_t* row = image + (oh - first) * geometry_.stride_height * row_bytes(call);
-        run_row(call, (n * call.output_height + oh) * call.output_width, row, offsets, acc);
+        run_row(call, (n * call.output_height + oh) * call.output_width,
+                image + strip_.pixel_offset(call, oh - first, 0), offsets, acc);
       }
     }
   }
 
  private:
-  static int64_t images(const ConvCall& call) {
-    return call.pixels / (call.output_height * call.output_width);
-  }
-
-  int64_t input_rows(int64_t output_rows) const {
-    return (output_rows - 1) * geometry_.stride_height +
-           (geometry_.kernel_height - 1) * geometry_.dilation_height + 1;
-  }
-
-  /// Pixels of an input row that any output reads.
-  int64_t columns(const ConvCall& call) const {
-    return (call.output_width - 1) * geometry_.stride_width +
-           (geometry_.kernel_width - 1) * geometry_.dilation_width + 1;
-  }
-
-  int64_t row_bytes(const ConvCall& call) const { return columns(call) * pixel_bytes_; }
-
   int64_t strip_rows(const ConvCall& call) const {
-    const int64_t fitting = kStripBytes / row_bytes(call) / geometry_.stride_height;
+    const int64_t fitting = kStripBytes / strip_.row_bytes(call) / geometry_.stride_height;
     return std::clamp<int64_t>(fitting, 1, kStripRows);
   }
 
@@ -119,45 +101,32 @@ class DepthwiseConv final : public Conv {
     std::fill_n(offsets, steps_ * kernel_.depth, size_t{0});
     for (int64_t kh = 0; kh < geometry_.kernel_height; ++kh) {
       for (int64_t kw = 0; kw < geometry_.kernel_width; ++kw) {
-        *offsets++ = kh * geometry_.dilation_height * row_bytes(call) +
-                     kw * geometry_.dilation_width * pixel_bytes_;
+        *offsets++ = strip_.tap_offset(call, kh, kw);
       }
     }
   }
 
-  /// Levels of the input rows from that of output row `oh` on.
-  void fill(const ConvCall& call, int64_t n, int64_t oh, int64_t rows, uint8_t* image) const {
-    const int64_t top = oh * geometry_.stride_height - geometry_.top;
-    for (int64_t row = 0; row < rows; ++row, image += row_bytes(call)) {
-      const int64_t h = top + row;
-      if (h < 0 || h >= call.height) {
-        levels_.fill_outside(image, row_bytes(call));
+  /// Levels of the input of the output rows [first, last).
+  void fill(const ConvCall& call, int64_t n, int64_t first, int64_t last, uint8_t* image) const {
+    const size_t channels = geometry_.channels(), pixel_bytes = strip_.pixel_bytes();
+    const auto map = [&](const uint8_t* codes, size_t pixels, uint8_t* out) {
+      if (pixel_bytes == channels) {
+        levels_.map(codes, pixels * channels, out);
       } else {
-        const int64_t channels = geometry_.channels();
-        fill_row(call, call.input + (n * call.height + h) * call.width * channels, image);
-        if (kernel_.arrange != nullptr) kernel_.arrange(image, row_bytes(call));
+        for (size_t p = 0; p < pixels; ++p) {
+          levels_.map(codes + p * channels, channels, out + p * pixel_bytes);
+        }
       }
-    }
-  }
-
-  void fill_row(const ConvCall& call, const uint8_t* row, uint8_t* out) const {
-    const int64_t channels = geometry_.channels();
-    const int64_t last = std::min(call.width + geometry_.left, columns(call));
-    const int64_t first = std::min(geometry_.left, last);
-    levels_.fill_outside(out, first * pixel_bytes_);
-    if (pixel_bytes_ == static_cast<size_t>(channels)) {
-      levels_.map(row, (last - first) * channels, out + first * pixel_bytes_);
-    } else {
-      for (int64_t w = first; w < last; ++w) {
-        levels_.map(row + (w - first) * channels, channels, out + w * pixel_bytes_);
-      }
-    }
-    levels_.fill_outside(out + last * pixel_bytes_, (columns(call) - last) * pixel_bytes_);
+      if (kernel_.arrange != nullptr) kernel_.arrange(out, pixels * pixel_bytes);
+    };
+    // Outside all levels of a block are the same, in whatever order.
+    strip_.fill(call, n, first, last, image, map,
+                [&](uint8_t* out, size_t bytes) { levels_.fill_outside(out, bytes); });
   }
 
   void run_row(const ConvCall& call, int64_t at, const uint8_t* row, const size_t* offsets,
                int32_t* acc) const {
-    const size_t pitch = geometry_.stride_width * pixel_bytes_;
+    const size_t pitch = geometry_.stride_width * strip_.pixel_bytes();
     const size_t width = static_cast<size_t>(call.output_width);
     for (size_t tile = 0; tile < width; tile += kernel_.rows) {
       const size_t rows = std::min(kernel_.rows, width - tile);
@@ -178,7 +147,7 @@ class DepthwiseConv final : public Conv {
   const size_t steps_;
   const AlignedBuffer weights_;
   const std::vector<int32_t> start_;  // the zero point times the weights, subtracted
-  const size_t pixel_bytes_;          // channels, padded to whole blocks
+  const ImageStrip strip_;            // of levels, a pixel padded to whole blocks
   const PackedEpilogue epilogue_;
 };
 

@@ -190,14 +190,16 @@ class LookupConv final : public Conv {
   void run_block(const Work& work, size_t b, int64_t at, size_t count) const {
     const Block& block = blocks_[b];
     const size_t tiles = divide_up(count, kernel_.rows);
+    const auto first_of = [&](size_t tile) { return count * tile / tiles; };
     for (size_t tile = 0; tile < tiles; ++tile) {
-      const size_t first = count * tile / tiles, rows = count * (tile + 1) / tiles - first;
-      kernel_.multiply({work.indices, work.pixels + first, rows, work.runs, runs_.size(),
+      const size_t first = first_of(tile), end = first_of(tile + 1);
+      epilogue_.prefetch(work.call, block, at + end, first_of(std::min(tile + 2, tiles)) - end);
+      kernel_.multiply({work.indices, work.pixels + first, end - first, work.runs, runs_.size(),
                         entries(b), reinterpret_cast<const uint8_t*>(tables_.get()),
                         start_.data() + block.at, work.acc},
                        depth_);
       epilogue_.finish(work.call, block, at + first,
-                       {work.acc, kernel_.columns, rows, block.count});
+                       {work.acc, kernel_.columns, end - first, block.count});
     }
   }
 

@@ -8,23 +8,33 @@ namespace {
 
 using Packed = std::variant<PackedCodes, PackedStream, PackedReal>;
 
-Packed pack(const CodesEpilogue& e, const std::vector<Block>& blocks) {
-  const size_t padded = padded_outputs(blocks);
-  PackedCodes result{e.count, padded, std::vector<int32_t>(e.count * padded)};
+Packed pack(const CodesEpilogue& e, const ConvLayer& layer, const std::vector<Block>& blocks) {
+  const size_t stride = padded_outputs(blocks) + kReadableBeyond;
+  PackedCodes result{e.count, stride, {}, NarrowThresholds(layer, e, blocks, stride)};
+  if (result.narrow.all_fit(blocks)) return result;
+  result.thresholds.resize(e.count * stride);
   for (const Block& block : blocks) {
     for (size_t i = 0; i < block.count; ++i) {
       for (size_t t = 0; t < e.count; ++t) {
-        result.thresholds[t * padded + block.at + i] =
-            e.thresholds[(block.first + i) * e.count + t];
+        result.thresholds[t * stride + block.at + i] = e.thresholds[(block.first + i) * e.count + t];
       }
     }
   }
   return result;
 }
 
-Packed pack(const StreamEpilogue& e, const std::vector<Block>& blocks) {
+/// Pads them, and adds the last one of each group.
+void group_thresholds(std::vector<int16_t>& below) {
+  below.resize(kMaxThresholds, INT16_MAX);
+  for (size_t last = kThresholdGroup - 1; last < kMaxThresholds; last += kThresholdGroup) {
+    below.push_back(below[last]);
+  }
+  below.resize(kMaxThresholds + 2 * kThresholdGroup, INT16_MAX);
+}
+
+Packed pack(const StreamEpilogue& e, const ConvLayer&, const std::vector<Block>& blocks) {
   PackedStream result{pad_by_block(blocks, e.scale.data()), pad_by_block(blocks, e.bias.data()),
-                      e.output_min, {}, 0, e.residual_stride, e.residual_offset};
+                      e.output_min, e.residual_stride, e.residual_offset};
   for (const int32_t threshold : e.thresholds) {
     if (threshold <= INT16_MIN) {
       ++result.base;
@@ -32,10 +42,12 @@ Packed pack(const StreamEpilogue& e, const std::vector<Block>& blocks) {
       result.below.push_back(static_cast<int16_t>(threshold - 1));
     }
   }
+  result.below_count = result.below.size();
+  group_thresholds(result.below);
   return result;
 }
 
-Packed pack(const RealEpilogue& e, const std::vector<Block>& blocks) {
+Packed pack(const RealEpilogue& e, const ConvLayer&, const std::vector<Block>& blocks) {
   return PackedReal{pad_by_block(blocks, e.scale.data()), pad_by_block(blocks, e.bias.data())};
 }
 
@@ -47,6 +59,16 @@ const int16_t* residual_row(const PackedStream& e, const ConvCall& call, int64_t
   const int64_t w = index % call.output_width * e.residual_stride;
   return call.residual +
          ((n * call.residual_height + h) * call.residual_width + w) * call.residual_channels;
+}
+
+/// Where the residuals of a block begin for the pixels from `at` on, a pixel's channels apart; null where they cannot
+/// be read in place.
+const int16_t* residuals_in_place(const PackedStream& e, const ConvCall& call, const Block& block,
+                                  int64_t at) {
+  const int64_t first = block.first - e.residual_offset;
+  const bool in_place = call.residual != nullptr && e.residual_stride == 1 && first >= 0 &&
+                        first + static_cast<int64_t>(block.width) <= call.residual_channels;
+  return in_place ? call.residual + at * call.residual_channels + first : nullptr;
 }
 
 /// The residuals of a tile by a block where they cannot be read in place: zeros for those that do not exist.
@@ -64,13 +86,36 @@ void copy_residuals(const PackedStream& e, const ConvCall& call, const Block& bl
   }
 }
 
+/// Asks for `rows` rows of `count` values, `pitch` values apart; nothing where `first` is null. Always inline: GCC drops
+/// the call of a function that only prefetches.
+template <typename T>
+[[gnu::always_inline]] inline void prefetch_rows(const T* first, size_t pitch, size_t count, size_t rows) {
+  constexpr size_t kLine = 64 / sizeof(T);
+  if (first == nullptr) return;
+  for (size_t r = 0; r < rows; ++r, first += pitch) {
+    for (size_t i = 0; i < count; i += kLine) __builtin_prefetch(first + i);
+  }
+}
+
 }  // namespace
 
 PackedEpilogue::PackedEpilogue(const ConvLayer& layer, const std::vector<Block>& blocks,
                                const TileOps& ops)
     : ops_(ops),
       outputs_(layer.geometry.outputs),
-      epilogue_(std::visit([&](const auto& e) { return pack(e, blocks); }, layer.epilogue)) {}
+      epilogue_(
+          std::visit([&](const auto& e) { return pack(e, layer, blocks); }, layer.epilogue)) {}
+
+void PackedEpilogue::prefetch(const ConvCall& call, const Block& block, int64_t at,
+                              size_t rows) const {
+  const auto* stream = std::get_if<PackedStream>(&epilogue_);
+  if (stream == nullptr) return;
+  const int64_t out = at * outputs_ + block.first;
+  prefetch_rows(residuals_in_place(*stream, call, block, at), call.residual_channels, block.count,
+                rows);
+  prefetch_rows(call.stream + out, outputs_, block.count, rows);
+  prefetch_rows(call.codes + out, outputs_, block.count, rows);
+}
 
 void PackedEpilogue::finish(const ConvCall& call, const Block& block, int64_t at,
                             const Sums& sums) const {
@@ -79,31 +124,32 @@ void PackedEpilogue::finish(const ConvCall& call, const Block& block, int64_t at
 
 void PackedEpilogue::finish(const PackedCodes& e, const ConvCall& call, const Block& block,
                             int64_t at, const Sums& sums) const {
-  ops_.count_codes(sums, e.thresholds.data() + block.at, e.padded_outputs, e.count,
-                   call.codes + at * outputs_ + block.first, outputs_);
+  uint8_t* codes = call.codes + at * outputs_ + block.first;
+  if (e.narrow.fits[block.at]) {
+    ops_.count_narrow_codes(sums, e.narrow.centers.data() + block.at,
+                            e.narrow.thresholds.data() + block.at, e.stride, e.count, codes,
+                            outputs_);
+  } else {
+    ops_.count_codes(sums, e.thresholds.data() + block.at, e.stride, e.count, codes, outputs_);
+  }
 }
 
 void PackedEpilogue::finish(const PackedStream& e, const ConvCall& call, const Block& block,
                             int64_t at, const Sums& sums) const {
   static constexpr int16_t kNone[kMaxColumns] = {};
   int16_t copies[kMaxRows * kMaxColumns];
-  const int16_t* residuals = kNone;
-  size_t pitch = 0;
-  const int64_t from = block.first - e.residual_offset;
-  const int64_t channels = call.residual_channels;
+  const int16_t* residuals = residuals_in_place(e, call, block, at);
+  size_t pitch = call.residual_channels;
   if (call.residual == nullptr) {
-    // kNone for every row
-  } else if (e.residual_stride == 1 && from >= 0 &&
-             from + static_cast<int64_t>(block.width) <= channels) {
-    residuals = call.residual + at * channels + from;
-    pitch = channels;
-  } else {
+    residuals = kNone;
+    pitch = 0;
+  } else if (residuals == nullptr) {
     copy_residuals(e, call, block, at, sums.rows, copies);
     residuals = copies;
     pitch = block.width;
   }
   const StreamConstants constants{e.scale.data() + block.at, e.bias.data() + block.at,
-                                  e.output_min, e.base, e.below.data(), e.below.size()};
+                                  e.output_min, e.base, e.below.data(), e.below_count};
   const int64_t out = at * outputs_ + block.first;
   ops_.finish_stream(sums, constants, residuals, pitch, call.stream + out, call.codes + out,
                      outputs_);

@@ -18,21 +18,37 @@ Panel::Panel(const ConvLayer& layer, const TileOps& ops, size_t stride)
     : geometry_(layer.geometry),
       levels_(layer, ops),
       stride_(stride),
-      pointwise_(reads_pixels_in_order(layer.geometry) &&
-                 stride == static_cast<size_t>(layer.geometry.depth())) {}
+      pointwise_(reads_pixels_in_order(layer.geometry)) {}
 
 void Panel::fill(const ConvCall& call, int64_t at, size_t count, int64_t group,
                  uint8_t* out) const {
-  if (pointwise_) return levels_.map(call.input + at * stride_, count * stride_, out);
-  for (size_t i = 0; i < count; ++i) gather(call, at + i, group, out + i * stride_);
+  if (pointwise_) return map_pixels(call.input + at * geometry_.channels(), count, out);
+  const int64_t row = at / call.output_width;
+  int64_t n = row / call.output_height, oh = row % call.output_height;
+  int64_t ow = at % call.output_width;
+  for (size_t i = 0; i < count; ++i, out += stride_) {
+    gather(call, n, oh, ow, group, out);
+    if (++ow < call.output_width) continue;
+    ow = 0;
+    if (++oh < call.output_height) continue;
+    oh = 0, ++n;
+  }
 }
 
-void Panel::gather(const ConvCall& call, int64_t index, int64_t group, uint8_t* out) const {
+void Panel::map_pixels(const uint8_t* codes, size_t count, uint8_t* out) const {
+  const size_t channels = geometry_.channels();
+  if (stride_ == channels) return levels_.map(codes, count * channels, out);
+  for (size_t i = 0; i < count; ++i, codes += channels, out += stride_) {
+    levels_.map(codes, channels, out);
+    std::memset(out + channels, 0, stride_ - channels);
+  }
+}
+
+void Panel::gather(const ConvCall& call, int64_t n, int64_t oh, int64_t ow, int64_t group,
+                   uint8_t* out) const {
   const ConvGeometry& g = geometry_;
   const uint8_t* const row_end = out + stride_;
-  const int64_t row = index / call.output_width;
-  const int64_t n = row / call.output_height, oh = row % call.output_height;
-  const int64_t left = index % call.output_width * g.stride_width - g.left;
+  const int64_t left = ow * g.stride_width - g.left;
   const size_t bytes = g.kernel_width * g.group_channels;
   for (int64_t kh = 0; kh < g.kernel_height; ++kh, out += bytes) {
     const int64_t h = oh * g.stride_height + kh * g.dilation_height - g.top;

@@ -16,7 +16,10 @@ class Panel {
   void fill(const ConvCall& call, int64_t at, size_t count, int64_t group, uint8_t* out) const;
 
  private:
-  void gather(const ConvCall& call, int64_t index, int64_t group, uint8_t* out) const;
+  void map_pixels(const uint8_t* codes, size_t count, uint8_t* out) const;
+  /// The row of one output pixel.
+  void gather(const ConvCall& call, int64_t n, int64_t oh, int64_t ow, int64_t group,
+              uint8_t* out) const;
   void gather_row(const uint8_t* row, int64_t width, int64_t left, int64_t group,
                   uint8_t* out) const;
 

@@ -120,10 +120,12 @@ class PanelConv final : public Conv {
 
   /// All blocks of a tile before the next tile: a pixel's outputs are written, and its residuals read, in one go.
   void run_by_tiles(const Work& work, int64_t at, size_t count) const {
+    const auto rows_at = [&](size_t tile) { return std::min(kernel_.rows, count - tile); };
     for (size_t tile = 0; tile < count; tile += kernel_.rows) {
-      const size_t rows = std::min(kernel_.rows, count - tile);
+      const size_t rows = rows_at(tile), next = tile + rows;
       for (size_t b = work.first; b < work.last; ++b) {
         const Block& block = blocks_[b];
+        epilogue_.prefetch(work.call, block, at + next, rows_at(next));
         kernel_.multiply(work.panel + tile * panel_.stride(), panel_.stride(),
                          resident_weights(work, b), weights_.steps, rows, block.width,
                          start_.data() + block.at, 0, work.acc);
@@ -136,6 +138,7 @@ class PanelConv final : public Conv {
   /// All tiles of a block before the next block, chunk by chunk: a chunk's weights stay in the level-1 cache.
   void run_by_blocks(const Work& work, size_t group_block, int64_t at, size_t count) const {
     for (size_t b = group_block + work.first; b < group_block + work.last; ++b) {
+      epilogue_.prefetch(work.call, blocks_[b], at, count);
       for (size_t step = 0; step < weights_.steps; step += weights_.chunk_steps) {
         multiply_chunk(work, b, step, count);
       }

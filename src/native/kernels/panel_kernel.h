@@ -18,15 +18,24 @@ struct Sums {
   size_t count;
 };
 
+/// Fewer than this many thresholds make codes of 8 bits; they are searched in groups.
+inline constexpr size_t kMaxThresholds = 256, kThresholdGroup = 32;
+
 /// Thresholds and scales of a block of the stream epilogue.
 struct StreamConstants {
   const float* scale;
   const float* bias;
   int16_t output_min;
   uint8_t base;  // thresholds that every value reaches
-  const int16_t* below;  // the others, less one, ascending: a value reaches those that it exceeds
+  /// The others, less one, ascending: a value reaches those that it exceeds. None exceeds what follows them up to
+  /// kMaxThresholds. After these come the last thresholds of the groups, and again what none exceeds: two groups more.
+  const int16_t* below;
   size_t below_count;
 };
+
+/// A threshold above this is never reached, one of INT16_MIN always.
+inline constexpr int16_t kMaxNarrow = INT16_MAX - 1;
+inline constexpr size_t kReadableBeyond = 32;
 
 /// Weights of 2 or 4 bits are kept as indices into a table of levels and unpacked a block at a time. A packed vector of
 /// 64 bytes makes 8 / bits vectors: bits b*j .. b*j+b-1 of its byte i are the index of byte i of the vector j.
@@ -45,6 +54,13 @@ struct TileOps {
   /// codes[m] = #{ t : acc[m] >= thresholds[t * threshold_stride + m] }
   void (*count_codes)(const Sums& sums, const int32_t* thresholds, size_t threshold_stride,
                       size_t threshold_count, uint8_t* codes, size_t pitch);
+
+  /// The same for thresholds that 16 bits hold when seen from `centers`:
+  /// codes[m] = #{ t : min(sat16(acc[m] - centers[m]), kMaxNarrow) >= thresholds[t * threshold_stride + m] }
+  /// for 3, 7 or 15 thresholds. Up to kReadableBeyond more than `count` may be read of centers and thresholds.
+  void (*count_narrow_codes)(const Sums& sums, const int32_t* centers, const int16_t* thresholds,
+                             size_t threshold_stride, size_t threshold_count, uint8_t* codes,
+                             size_t pitch);
 
   /// stream = s = max(sat16(rne(clamp(fl(fl(acc * scale) + bias))) + residual), output_min) and
   /// codes = base + #{ t : s > below[t] }; rows of residuals are residual_pitch apart.

@@ -11,6 +11,9 @@ namespace {
 
 using ort::ElementType;
 
+/// LcqConvAdd may write its stream over the residual: a kernel reads a tile's residuals before it writes them.
+constexpr int32_t kResidualInput = 6;
+
 struct Residual {
   int64_t stride, offset;
 };
@@ -31,7 +34,7 @@ class ConvOp final : public ort::OpKernel {
     if (stream_) call.stream = context.output<int16_t>(0, shape);
     call.codes = context.output<uint8_t>(stream_ ? 1 : 0, shape);
     call.pixels = shape[0] * shape[1] * shape[2];
-    runner_.run(context, call);
+    runner_.run(context, call, context.input(0).count());
   }
 
  private:
@@ -49,13 +52,12 @@ class ConvOp final : public ort::OpKernel {
     if (call.output_height == 0 || call.output_width == 0) {
       runner_.refuse("input 'X' of shape " + ort::to_string(x.shape) + " is smaller than the kernel");
     }
-    runner_.check_codes(call.input, x.count());
     return {x.shape[0], call.output_height, call.output_width, geometry_.outputs};
   }
 
   void set_residual(const ort::RunContext& context, const ort::Shape& output,
                     kernels::ConvCall& call) const {
-    const ort::TensorView r = context.input(6);
+    const ort::TensorView r = context.input(kResidualInput);
     const auto reduced = [&](int64_t size) { return (size - 1) / residual_->stride + 1; };
     if (r.shape.size() != 4 || r.count() == 0 || r.shape[0] != output[0] ||
         reduced(r.shape[1]) != output[1] || reduced(r.shape[2]) != output[2] ||
@@ -121,7 +123,8 @@ ort::OpDefinition lcq_conv_add(OpSettings& settings) {
             const kernels::ConvLayer layer =
                 read_layer(node, geometry, read_input_zero_point(node), epilogue);
             return std::make_unique<ConvOp>(node, layer, residual, settings);
-          }};
+          },
+          ort::in_place<kResidualInput, 0>()};
 }
 
 }  // namespace lcq::ops

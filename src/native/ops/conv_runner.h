@@ -13,15 +13,15 @@ class ConvRunner {
   /// Chooses the kernel, and records the choice in `settings`.
   ConvRunner(const ort::NodeInfo& node, const kernels::ConvLayer& layer, OpSettings& settings);
 
-  /// Refuses codes that the layer has no level for. `count` is the size of the input.
-  void check_codes(const uint8_t* codes, size_t count) const;
-
-  /// Computes the call on the session's threads.
-  void run(const ort::RunContext& context, const kernels::ConvCall& call) const;
+  /// Computes the call on the session's threads, and refuses an input, of `inputs` codes, that has a code without a
+  /// level.
+  void run(const ort::RunContext& context, const kernels::ConvCall& call, size_t inputs) const;
 
   [[noreturn]] void refuse(const std::string& what) const;
 
  private:
+  void check_code(uint8_t largest) const;
+
   std::string label_;
   size_t level_count_;
   size_t pieces_;

@@ -78,6 +78,8 @@ struct CustomOpDomain::Op : CustomOp {
         variadic_output_homogeneous = [](const CustomOp*) { return int32_t{1}; };
     start_version = [](const CustomOp*) { return int32_t{1}; };
     end_version = [](const CustomOp*) { return std::numeric_limits<int32_t>::max(); };
+    may_in_place = definition.in_place.pairs;
+    release_may_in_place = definition.in_place.release;
     create_kernel_v2 = create_op_kernel;
     compute_v2 = [](void* kernel, KernelContext* context) {
       return as_status([&] { static_cast<OpKernel*>(kernel)->compute(RunContext(context)); });

@@ -42,11 +42,31 @@ class OpKernel {
   virtual void compute(const RunContext& context) const = 0;
 };
 
+/// An output that may be written over an input of the same size which nothing else reads.
+struct InPlace {
+  size_t (*pairs)(int32_t** inputs, int32_t** outputs) = nullptr;
+  void (*release)(int32_t* inputs, int32_t* outputs) = nullptr;
+};
+
+template <int32_t Input, int32_t Output>
+InPlace in_place() {
+  return {[](int32_t** inputs, int32_t** outputs) {
+            *inputs = new int32_t(Input);
+            *outputs = new int32_t(Output);
+            return size_t{1};
+          },
+          [](int32_t* inputs, int32_t* outputs) {
+            delete inputs;
+            delete outputs;
+          }};
+}
+
 struct OpDefinition {
   const char* name;
   std::vector<ElementType> inputs;
   std::vector<ElementType> outputs;
   std::function<std::unique_ptr<OpKernel>(const NodeInfo&)> create;
+  InPlace in_place = {};
 };
 
 /// A domain of custom ops. Must outlive the sessions that it is added to.
