@@ -35,7 +35,7 @@ export async function detectorJob(data: string, threads: number): Promise<Traini
     task: detection(images, AUGMENTATION),
     classes,
     images,
-    defaults: { epochs: 120, batch: 8, rate: 0.05, weightDecay: 5e-4 },
+    defaults: { epochs: 80, batch: 8, rate: 0.05, weightDecay: 5e-4 },
     figure: { name: 'val AP50', key: 'valAp50' },
     network: (seed) => oneStageDetector(classes.length, IMAGE_SIZE, seed),
     async evaluate(graph) {
