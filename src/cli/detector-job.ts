@@ -55,6 +55,7 @@ function detectorConfig(): DetectionConfig {
     task: 'detection',
     input: { name: 'image', layout: 'NHWC', width, height },
     output: { decoder: 'yolox', name: 'boxes', strides: [CELL_STRIDE] },
+    thresholds: { iouThreshold: 0.5 },
     labels: 'labels.txt',
     maxBatchSize: 16,
   }) as DetectionConfig;
