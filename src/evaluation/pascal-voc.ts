@@ -9,8 +9,8 @@ const MAX_BYTES = 4 * 2 ** 20;
 const PLAIN_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
 
 /**
- * Reads one split of a data set of marked pictures in the form of PASCAL VOC: names in `ImageSets/Main/SPLIT.txt`, one a
- * line, boxes in `Annotations/NAME.xml`, pictures in `JPEGImages/NAME.jpg`. Classes are in the order of their names.
+ * Reads one split of a data set of marked pictures in the form of PASCAL VOC: names in `ImageSets/Main/SPLIT.txt`, one
+ * a line, boxes in `Annotations/NAME.xml`, pictures in `JPEGImages/NAME.jpg`. Classes are in the order of their names.
  *
  * Rejects with NOT_FOUND (no such file) or INVALID_ARGUMENT naming file and field.
  */

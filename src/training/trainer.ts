@@ -1,4 +1,5 @@
 import { LcqError } from '../errors.js';
+import type { Graph } from '../onnx/graph.js';
 import { advance, type Checkpoint, stateOf } from './checkpoint.js';
 import { ForwardExecutor, StepExecutor } from './executor.js';
 import { Random } from './random.js';
@@ -49,7 +50,8 @@ export function rateAt(step: number, perEpoch: number, s: TrainingSettings): num
 /**
  * Trains from a checkpoint to the end of the schedule. Order and augmentation of step n depend on the seed and n alone,
  * so a run that was stopped and resumed equals one that was not.
- * @throws LcqError INTERNAL if the loss stops being finite, INVALID_ARGUMENT for fewer images than one batch
+ * @throws LcqError INTERNAL if the loss stops being finite, INVALID_ARGUMENT for fewer images than one batch or a network
+ * of another task
  */
 export async function train(
   start: Checkpoint,
@@ -64,6 +66,8 @@ export async function train(
     const message = `${task.count} training images are fewer than one batch of ${batch}`;
     throw new LcqError('INVALID_ARGUMENT', message);
   }
+  checkOutput('network', start.graph, task);
+  if (options.teacher) checkOutput('teacher', options.teacher.graph, task);
   const graph = buildStepGraph(start.graph, batch, task, settings.optimizer);
   const executor = await StepExecutor.create(graph, stateOf(start), options.threads);
   const shape = [batch, ...task.imageSize, 3];
@@ -112,4 +116,11 @@ export async function train(
     await executor.release();
     await teacher?.release();
   }
+}
+
+function checkOutput(what: string, { outputs }: Graph, { outputShape }: Task): void {
+  const shape = outputs[0].type.shape.slice(1);
+  if (shape.join() === outputShape.join()) return;
+  const message = `the ${what} makes [${shape}] of an image, where the data asks for [${outputShape}]`;
+  throw new LcqError('INVALID_ARGUMENT', message);
 }

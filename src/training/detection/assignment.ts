@@ -3,8 +3,8 @@ import type { MarkedObject } from './marked-images.js';
 
 /**
  * Columns of the target of a cell: the box (centre x and y from the cell's top left corner, width, height, all in
- * strides), the weight of box and classes (0 without an object), the part of the overlap with the box and a part of its own
- * that the objectness shall have, then the classes.
+ * strides), the weight of box and classes (0 without an object), what the objectness shall be (a part of the overlap
+ * with the box, and a part of its own), then the classes.
  */
 export const TARGET = { box: 0, weight: 4, overlap: 5, objectness: 6, classes: 7 } as const;
 
@@ -14,9 +14,9 @@ const RADIUS = 1.5;
 const USUAL_CELLS = (2 * RADIUS) ** 2;
 
 /**
- * The target of an image, [cells, 7 + classes]: centre sampling (Tian et al. 2022, FCOS, section 3). An object is assigned
- * to the cells near its centre that lie inside its box, at least to the one that its centre is in; a cell that would
- * have several gets the smallest. Objects weigh the same, however few their cells are.
+ * The target of an image, [cells, 7 + classes]: centre sampling (Tian et al. 2022, FCOS, section 3). An object is
+ * assigned to the cells near its centre that lie inside its box, at least to the one that its centre is in; a cell that
+ * would have several gets the smallest. Objects weigh the same, however few their cells are.
  */
 export function assignCells(
   objects: readonly MarkedObject[],

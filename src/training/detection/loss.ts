@@ -13,9 +13,9 @@ const TINY = 1e-7;
  * TARGET), a scalar, and its gradient with respect to `cells`.
  *
  * All cells: quality focal loss of the objectness (Li et al. 2020, equation 2, beta = 2), |t - p|^2 times the
- * cross-entropy, whose target t is the overlap of the predicted with the marked box, 0 without an object. Cells with an object:
- * cross-entropy of the classes, and 1 - GIoU of the box (Rezatofighi et al. 2019). The sum is divided by
- * the weights of those cells.
+ * cross-entropy, whose target t is the overlap of the predicted with the marked box, 0 without an object. Cells with an
+ * object: cross-entropy of the classes, and 1 - GIoU of the box (Rezatofighi et al. 2019). The sum is divided by the
+ * weights of those cells.
  */
 export function detectionLoss(
   b: GraphBuilder,
@@ -63,22 +63,21 @@ function crossEntropy(b: GraphBuilder, x: Value, t: Value): Value {
   return b.sub(b.unary('Softplus', x), b.mul(x, t));
 }
 
-/** How well predicted boxes cover the marked ones, each [N, cells, 1]: intersection over union, plain and generalized. */
+/** Intersection over union of predicted and marked boxes, plain and generalized, each [N, cells, 1]. */
 function overlap(b: GraphBuilder, cells: Value, target: Value): { iou: Value; giou: Value } {
   const predicted = corners(b, columns(b, cells, 0, 2), b.unary('Exp', columns(b, cells, 2, 4)));
   const marked = corners(b, columns(b, target, 0, 2), columns(b, target, 2, 4));
-  const shared = area(
-    b,
-    b.unary(
-      'Relu',
-      b.sub(minimum(b, predicted.high, marked.high), maximum(b, predicted.low, marked.low)),
-    ),
+  const inner = b.sub(
+    minimum(b, predicted.high, marked.high),
+    maximum(b, predicted.low, marked.low),
   );
+  const outer = b.sub(
+    maximum(b, predicted.high, marked.high),
+    minimum(b, predicted.low, marked.low),
+  );
+  const shared = area(b, b.unary('Relu', inner));
+  const hull = area(b, outer);
   const union = b.sub(b.add(area(b, predicted.size), area(b, marked.size)), shared);
-  const hull = area(
-    b,
-    b.sub(maximum(b, predicted.high, marked.high), minimum(b, predicted.low, marked.low)),
-  );
   const quotient = (x: Value, y: Value) => b.div(x, b.add(y, b.scalar(TINY)));
   const iou = quotient(shared, union);
   return { iou, giou: b.sub(iou, quotient(b.sub(hull, union), hull)) };

@@ -16,6 +16,7 @@ export function classification(images: LabelledImages, shift: number): Task {
   return {
     count: images.count,
     imageSize: [images.height, images.width],
+    outputShape: [classes],
     targetShape: [classes],
     batch(indices: ArrayLike<number>, random: Random) {
       const pixels = shiftedBatch(images, indices, random, shift, PIXEL_ZERO);

@@ -21,6 +21,7 @@ export function detection(images: MarkedImages, augmentation: AugmentationSettin
   return {
     count: images.count,
     imageSize: [height, width],
+    outputShape: [cells, CLASS_COLUMN + classes],
     targetShape: [cells, columns],
     batch(indices: ArrayLike<number>, random: Random) {
       const bytes = height * width * 3;

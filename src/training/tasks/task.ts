@@ -15,6 +15,8 @@ export interface Task {
   readonly count: number;
   /** Their height and width. */
   readonly imageSize: readonly [number, number];
+  /** The shape of what the network makes of one image. */
+  readonly outputShape: readonly number[];
   /** The shape of one image's target. */
   readonly targetShape: readonly number[];
   /** The images at `indices`, augmented as `random` decides. */

@@ -11,6 +11,7 @@ import {
   oneStageDetector,
   withProbabilities,
 } from '../../../src/training/networks/one-stage-detector.js';
+import { cifarResNet } from '../../../src/training/networks/resnet.js';
 import { floatsOf, parametersOf } from '../../../src/training/parameters.js';
 import { detection } from '../../../src/training/tasks/detection.js';
 import { type TrainingSettings, train } from '../../../src/training/trainer.js';
@@ -86,6 +87,19 @@ describe('training of a detector', () => {
     const trained = await train(low, task, schedule, options);
     const low50 = await precision(trained.graph, unseen);
     assert.ok(low50 > 0.7, `2 bits: ${low50}`);
+  });
+
+  test('a network or a teacher of another task is refused', async () => {
+    const classifier = start(cifarResNet(8, 2, 48, 1));
+    const options = { threads: 1, onStep: always };
+    await assert.rejects(train(classifier, task, settings, options), {
+      code: 'INVALID_ARGUMENT',
+      message: 'the network makes [2] of an image, where the data asks for [48,7]',
+    });
+    await assert.rejects(train(start(), task, settings, { ...options, teacher: classifier }), {
+      code: 'INVALID_ARGUMENT',
+      message: 'the teacher makes [2] of an image, where the data asks for [48,7]',
+    });
   });
 
   test('the same seed gives the same network, bit for bit', async () => {
