@@ -3,20 +3,18 @@ import type { MarkedObject } from './marked-images.js';
 
 /**
  * Columns of the target of a cell: the box (centre x and y from the cell's top left corner, width, height, all in
- * strides), the weight of box and classes (0 without an object), what the objectness shall be (a part of the overlap
- * with the box, and a part of its own), then the classes.
+ * strides), whether an object is assigned, what the objectness shall be (a part of the overlap with the box, and a
+ * part of its own), then the classes.
  */
-export const TARGET = { box: 0, weight: 4, overlap: 5, objectness: 6, classes: 7 } as const;
+export const TARGET = { box: 0, assigned: 4, overlap: 5, objectness: 6, classes: 7 } as const;
 
 /** Cells whose centres are as near to an object's are assigned to it, in strides both ways. */
 const RADIUS = 1.5;
-/** The cells of an object that is large enough. */
-const USUAL_CELLS = (2 * RADIUS) ** 2;
 
 /**
  * The target of an image, [cells, 7 + classes]: centre sampling (Tian et al. 2022, FCOS, section 3). An object is
  * assigned to the cells near its centre that lie inside its box, at least to the one that its centre is in; a cell that
- * would have several gets the smallest. Objects weigh the same, however few their cells are.
+ * would have several gets the smallest.
  */
 export function assignCells(
   objects: readonly MarkedObject[],
@@ -29,8 +27,7 @@ export function assignCells(
   const area = ({ width, height }: MarkedObject) => width * height;
   // The smallest come last and overwrite.
   for (const object of objects.toSorted((a, b) => area(b) - area(a))) {
-    const cells = cellsOf(object, rows, columns);
-    for (const [row, column] of cells) {
+    for (const [row, column] of cellsOf(object, rows, columns)) {
       const cell = target.subarray(
         (row * columns + column) * size,
         (row * columns + column + 1) * size,
@@ -40,7 +37,7 @@ export function assignCells(
       cell[TARGET.box + 1] = (object.y + object.height / 2) / CELL_STRIDE - row;
       cell[TARGET.box + 2] = object.width / CELL_STRIDE;
       cell[TARGET.box + 3] = object.height / CELL_STRIDE;
-      cell[TARGET.weight] = USUAL_CELLS / cells.length;
+      cell[TARGET.assigned] = 1;
       cell[TARGET.overlap] = 1;
       cell[TARGET.classes + object.index] = 1;
     }

@@ -15,7 +15,7 @@ const TINY = 1e-7;
  * All cells: quality focal loss of the objectness (Li et al. 2020, equation 2, beta = 2), |t - p|^2 times the
  * cross-entropy, whose target t is the overlap of the predicted with the marked box, 0 without an object. Cells with an
  * object: cross-entropy of the classes, and 1 - GIoU of the box (Rezatofighi et al. 2019). The sum is divided by the
- * weights of those cells.
+ * number of those cells.
  */
 export function detectionLoss(
   b: GraphBuilder,
@@ -37,7 +37,7 @@ export function detectionLoss(
 }
 
 function total(b: GraphBuilder, cells: Value, target: Value, iou: Value): Value {
-  const weight = columns(b, target, TARGET.weight, TARGET.overlap);
+  const assigned = columns(b, target, TARGET.assigned, TARGET.overlap);
   const all = (x: Value) => b.reduce('Sum', x, [0, 1, 2]);
 
   const objectness = columns(b, cells, BOX_COLUMNS, CLASS_COLUMN);
@@ -49,13 +49,13 @@ function total(b: GraphBuilder, cells: Value, target: Value, iou: Value): Value 
 
   const classes = columns(b, cells, CLASS_COLUMN);
   const labels = columns(b, target, TARGET.classes);
-  const naming = all(b.mul(weight, crossEntropy(b, classes, labels)));
+  const naming = all(b.mul(assigned, crossEntropy(b, classes, labels)));
 
   const { giou } = overlap(b, cells, target);
-  const placing = all(b.mul(weight, b.sub(b.scalar(1), giou)));
+  const placing = all(b.mul(assigned, b.sub(b.scalar(1), giou)));
 
   const sum = b.add(b.add(focal, naming), b.mul(placing, b.scalar(BOX_WEIGHT)));
-  return b.div(sum, maximum(b, all(weight), b.scalar(1)));
+  return b.div(sum, maximum(b, all(assigned), b.scalar(1)));
 }
 
 /** -t log sigmoid(x) - (1 - t) log(1 - sigmoid(x)) */

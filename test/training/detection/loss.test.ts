@@ -37,10 +37,10 @@ function plainLoss(cells: number[][], target: number[][], overlaps?: number[]) {
     for (let c = 0; c < CLASSES; c++)
       matched += crossEntropy(cell[5 + c], goal[TARGET.classes + c]);
     matched += 5 * (1 - (shared / union - (hull - union) / hull));
-    sum += goal[TARGET.weight] * matched;
+    sum += goal[TARGET.assigned] * matched;
   });
-  const weights = target.reduce((total, goal) => total + goal[TARGET.weight], 0);
-  return { loss: sum / Math.max(1, weights), ious };
+  const assigned = target.reduce((total, goal) => total + goal[TARGET.assigned], 0);
+  return { loss: sum / Math.max(1, assigned), ious };
 }
 
 /** Cells 0 to 2 have an object, cell 2 far from what is predicted; cell 3 has none. */
@@ -52,7 +52,7 @@ function example(random: Random, share = 0) {
     if (i === 3) return [0, 0, 0, 0, 0, 0, share * 0.3, 0, 0];
     const away = i === 2 ? 5 : 0;
     const box = [away + 0.3, 0.2 * random.normal(), 1.3, 0.8];
-    return [...box, 1 + 0.5 * i, 1 - share, share * 0.7, 0.9, 0.1];
+    return [...box, 1, 1 - share, share * 0.7, 0.9, 0.1];
   });
   return { cells, target };
 }
