@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { LcqError } from '../errors.js';
 import { agreement, type Classify, evaluateClassification } from '../evaluation/classification.js';
-import { readCocoDataset } from '../evaluation/coco-annotations.js';
 import { type Detect, evaluateDetection } from '../evaluation/detection.js';
+import { readMarkedPictures } from '../evaluation/marked-pictures.js';
 import { placement } from '../image/letterbox.js';
 import type { ClassificationConfig, DetectionConfig } from '../repository/model-config.js';
 import type { ModelDefinition } from '../repository/repository.js';
@@ -17,6 +17,7 @@ const MAX_DETECTIONS = 1000;
 
 interface Options {
   data: string;
+  split: string;
   batch: number;
   threads: number;
   scoreThreshold: number;
@@ -35,8 +36,9 @@ export const command = new Command('evaluate')
   .argument('<model...>', 'model folders, REPOSITORY/NAME, all of one task')
   .requiredOption(
     '--data <dir>',
-    'class folders, e.g. cifar10/test; for detection annotations.json (COCO) and images/',
+    'class folders, e.g. cifar10/test; for detection annotations.json (COCO) and images/, or Pascal VOC',
   )
+  .option('--split <name>', 'which part of Pascal VOC data', 'test')
   .option('--batch <n>', 'images a run, for classification', Number, 32)
   .option('--threads <n>', 'threads of a run', Number, availableParallelism())
   .option('--score-threshold <s>', 'lowest score of a detection', Number, 0.01)
@@ -87,7 +89,7 @@ async function evaluateDetectors(
   definitions: readonly ModelDefinition[],
   options: Options,
 ): Promise<Report> {
-  const dataset = await readCocoDataset(options.data);
+  const dataset = await readMarkedPictures(options.data, options.split);
   const { length } = dataset.pictures;
   const rows = await evaluateEach(definitions, options, length, (model, onProgress) =>
     evaluateDetection(dataset, model.definition.labels, detector(model, options), onProgress),

@@ -1,9 +1,8 @@
 import { GraphBuilder, type Value } from '../onnx/builder.js';
 import type { Graph, Model } from '../onnx/graph.js';
 import { lower } from '../training/autodiff.js';
-import { plainBatch } from '../training/batches.js';
 import { ForwardExecutor } from '../training/executor.js';
-import type { LabelledImages } from '../training/image-folder.js';
+import { type Images, pixelsOf } from '../training/images.js';
 import { Random } from '../training/random.js';
 
 export interface CalibrationSettings {
@@ -28,7 +27,7 @@ export interface Observation {
 export async function observe(
   graph: Graph,
   names: readonly string[],
-  images: LabelledImages,
+  images: Images,
   settings: CalibrationSettings,
 ): Promise<Map<string, Observation>> {
   const { batch, threads } = settings;
@@ -40,7 +39,7 @@ export async function observe(
   const samples = new Map<string, number[]>(names.map((name) => [name, []]));
   try {
     for (let from = 0; from + batch <= order.length; from += batch) {
-      const { pixels } = plainBatch(images, order.subarray(from, from + batch));
+      const pixels = pixelsOf(images, order.subarray(from, from + batch));
       const values = await executor.run(pixels);
       names.forEach((name, i) => {
         const value = values[`tap${i}`];
@@ -107,14 +106,18 @@ export function bestClip(sample: Float32Array, bits: number): number {
   return best.clip;
 }
 
-/** Starting clips of the activations `names`, which are to be quantized. */
+/**
+ * Starting clips of activations that are to be quantized.
+ * @param bits of each activation, by its name in `graph`
+ */
 export async function calibrateClips(
   graph: Graph,
-  names: readonly string[],
-  bits: number,
-  images: LabelledImages,
+  bits: ReadonlyMap<string, number>,
+  images: Images,
   settings: CalibrationSettings,
 ): Promise<Map<string, number>> {
-  const observed = await observe(graph, names, images, settings);
-  return new Map([...observed].map(([name, { sample }]) => [name, bestClip(sample, bits)]));
+  const observed = await observe(graph, [...bits.keys()], images, settings);
+  return new Map(
+    [...observed].map(([name, { sample }]) => [name, bestClip(sample, bits.get(name) as number)]),
+  );
 }

@@ -38,10 +38,32 @@ export function quantizedActivations(graph: Graph): string[] {
   return [...new Set(inputs)];
 }
 
+/** The bits of each of `quantizedActivations`: 8 where it is read by the last layers alone. */
+export function activationBits(graph: Graph, bits: LowBits): ReadonlyMap<string, LowBits | 8> {
+  const last = lastConvolutions(graph);
+  const isFine = (name: string) =>
+    graph.nodes.every((node) => !node.inputs.includes(name) || last.has(node));
+  return new Map(quantizedActivations(graph).map((name) => [name, isFine(name) ? 8 : bits]));
+}
+
+/** Convolutions after which no layer comes: the heads of a detector. */
+function lastConvolutions(graph: Graph): Set<Node> {
+  const last = new Set<Node>();
+  /** Values that a layer depends on. */
+  const before = new Set<string>();
+  for (const node of graph.nodes.toReversed()) {
+    const isLayer = node.opType === 'Conv' || node.opType === 'Gemm';
+    const precedes = node.outputs.some((name) => before.has(name));
+    if (node.opType === 'Conv' && !precedes) last.add(node);
+    if (isLayer || precedes) for (const name of node.inputs) before.add(name);
+  }
+  return last;
+}
+
 /**
- * Inserts LCQ quantizers into a full-precision classifier: on the input and the weights (normalised, LWN) of every
- * convolution but the first; the weights of the first convolution and of the classifier get 8 uniform bits.
- * Companding starts as the identity (theta = 0).
+ * Inserts LCQ quantizers into a full-precision network: on the input and the weights (normalised, LWN) of every
+ * convolution but the first and the last; those have 8 bits, as a Gemm has: uniform weights, codes of 8 bits into a last
+ * convolution. Companding starts as the identity (theta = 0).
  * @param clips the starting clip of each quantized activation
  */
 export function insertQuantizers(
@@ -71,29 +93,30 @@ class Inserter {
   }
 
   run(clips: ReadonlyMap<string, number>): Graph {
-    const activations = new Set(quantizedActivations(this.source));
+    const activations = activationBits(this.source, this.settings.activationBits);
     const first = this.source.nodes.find((node) => node.opType === 'Conv');
+    const last = lastConvolutions(this.source);
     const codesOf = new Map<string, string>();
     for (const node of this.source.nodes) {
-      if (node.opType === 'Conv' && node !== first) {
-        const codes = codesOf.get(node.inputs[0]) as string;
-        this.nodes.push({ ...node, inputs: [codes, this.quantizedWeight(node)] });
-      } else if (node === first || node.opType === 'Gemm') {
+      if (node.opType === 'Conv' || node.opType === 'Gemm') {
         const [x, w, ...rest] = node.inputs;
-        this.nodes.push({ ...node, inputs: [x, this.uniformWeight(w), ...rest] });
+        const isFine = node.opType === 'Gemm' || node === first || last.has(node);
+        const weight = isFine ? this.uniformWeight(w) : this.quantizedWeight(w);
+        this.nodes.push({ ...node, inputs: [codesOf.get(x) ?? x, weight, ...rest] });
       } else if (!this.isAbsorbed(node, activations)) {
         this.nodes.push(node);
       }
       const output = node.outputs[0];
-      if (activations.has(output)) {
+      const bits = activations.get(output);
+      if (bits !== undefined) {
         const source = this.isAbsorbed(node, activations) ? node.inputs[0] : output;
-        codesOf.set(output, this.quantizedActivation(output, source, clips.get(output)));
+        codesOf.set(output, this.quantizedActivation(output, source, bits, clips.get(output)));
       }
     }
     return { ...this.source, nodes: this.nodes, initializers: this.initializers };
   }
 
-  private isAbsorbed(node: Node, activations: ReadonlySet<string>): boolean {
+  private isAbsorbed(node: Node, activations: ReadonlyMap<string, number>): boolean {
     const output = node.outputs[0];
     if (node.opType !== 'Relu' || !activations.has(output)) return false;
     const readers = this.source.nodes.filter((n) => n.inputs.includes(output));
@@ -116,7 +139,13 @@ class Inserter {
     return name;
   }
 
-  private quantize(name: string, x: string, bits: LowBits, signed: boolean, clip: number): string {
+  private quantize(
+    name: string,
+    x: string,
+    bits: LowBits | 8,
+    signed: boolean,
+    clip: number,
+  ): string {
     const { intervals, cells, chainGradient } = this.settings;
     const caps = levelCaps[bits];
     const inputs = [
@@ -135,16 +164,20 @@ class Inserter {
     return this.emit('Quantize', inputs, `${name}.quantized`, attributes, TRAINING_DOMAIN);
   }
 
-  private quantizedActivation(name: string, source: string, clip: number | undefined): string {
+  private quantizedActivation(
+    name: string,
+    source: string,
+    bits: LowBits | 8,
+    clip: number | undefined,
+  ): string {
     if (clip === undefined || !(clip > 0)) {
       throw new LcqError('INVALID_ARGUMENT', `activation '${name}' has no clip to start from`);
     }
-    return this.quantize(name, source, this.settings.activationBits, false, clip);
+    return this.quantize(name, source, bits, false, clip);
   }
 
   /** Limited weight normalization: w~ = (w - mean) / std is quantized and scaled back by std. */
-  private quantizedWeight(conv: Node): string {
-    const w = conv.inputs[1];
+  private quantizedWeight(w: string): string {
     const axes = `${w}.axes`;
     const data = new Uint8Array(BigInt64Array.of(0n, 1n, 2n, 3n).buffer);
     this.initializers.set(axes, { dtype: 'int64', shape: [4], data });

@@ -8,8 +8,9 @@ import { type LowBits, WEIGHT_CLIP } from './insert.js';
 
 type Bits = { readonly weightBits: LowBits; readonly activationBits: LowBits };
 
+/** One of few bits: those of 8 stay. */
 const isQuantizer = (node: Node): boolean =>
-  node.domain === TRAINING_DOMAIN && node.opType === 'Quantize';
+  node.domain === TRAINING_DOMAIN && node.opType === 'Quantize' && intAttribute(node, 'bits') < 8;
 const isSigned = (node: Node): boolean => intAttribute(node, 'signed') === 1;
 
 /** Whether `insertQuantizers` has been here. */
@@ -17,10 +18,10 @@ export function isQuantized(graph: Graph): boolean {
   return graph.nodes.some(isQuantizer);
 }
 
-/** The values that the activation quantizers of a quantized graph read, in graph order. */
-export function quantizerInputs(graph: Graph): string[] {
+/** The bits that the activation quantizers of a quantized graph get, by the value that each reads. */
+export function quantizerInputs(graph: Graph, bits: LowBits): ReadonlyMap<string, LowBits> {
   const quantizers = graph.nodes.filter((node) => isQuantizer(node) && !isSigned(node));
-  return quantizers.map((node) => node.inputs[0]);
+  return new Map(quantizers.map((node) => [node.inputs[0], bits]));
 }
 
 /**

@@ -1,42 +1,21 @@
-import type { LabelledImages } from './image-folder.js';
+import type { Images } from './images.js';
 import type { Random } from './random.js';
-
-/** Images and labels of one step. `pixels` is [batch, height, width, 3]. */
-export interface Batch {
-  readonly pixels: Uint8Array;
-  readonly labels: Uint16Array;
-}
-
-/** Reads the images at `indices` as they are. */
-export function plainBatch(images: LabelledImages, indices: ArrayLike<number>): Batch {
-  const bytes = images.height * images.width * 3;
-  const pixels = new Uint8Array(indices.length * bytes);
-  const labels = new Uint16Array(indices.length);
-  for (let i = 0; i < indices.length; i++) {
-    const from = indices[i] * bytes;
-    pixels.set(images.pixels.subarray(from, from + bytes), i * bytes);
-    labels[i] = images.labels[indices[i]];
-  }
-  return { pixels, labels };
-}
 
 /**
  * Reads the images at `indices`, each moved by up to `shift` pixels both ways and mirrored half of the time. What moves
  * in from outside has the value `fill` (the pixel that the network sees as zero).
  */
-export function augmentedBatch(
-  images: LabelledImages,
+export function shiftedBatch(
+  images: Images,
   indices: ArrayLike<number>,
   random: Random,
   shift: number,
   fill: number,
-): Batch {
+): Uint8Array {
   const { height, width } = images;
   const bytes = height * width * 3;
   const pixels = new Uint8Array(indices.length * bytes).fill(fill);
-  const labels = new Uint16Array(indices.length);
   for (let i = 0; i < indices.length; i++) {
-    labels[i] = images.labels[indices[i]];
     const source = images.pixels.subarray(indices[i] * bytes, (indices[i] + 1) * bytes);
     const target = pixels.subarray(i * bytes, (i + 1) * bytes);
     const down = random.integer(2 * shift + 1) - shift;
@@ -54,5 +33,5 @@ export function augmentedBatch(
       }
     }
   }
-  return { pixels, labels };
+  return pixels;
 }

@@ -1,13 +1,14 @@
 import * as ort from 'onnxruntime-node';
-import type { Model } from '../onnx/graph.js';
+import type { Graph, Model } from '../onnx/graph.js';
 import { encodeModel } from '../onnx/serde.js';
-import type { Batch } from './batches.js';
-import { momentumOf, nextOf, type StepGraph } from './step-graph.js';
+import { type Images, pixelsOf } from './images.js';
+import { buildForwardGraph, momentumOf, nextOf, type StepGraph } from './step-graph.js';
+import type { Batch } from './tasks/task.js';
 
 export interface StepResult {
   readonly loss: number;
-  /** [batch, classes] */
-  readonly logits: Float32Array;
+  /** What the network made of the batch. */
+  readonly output: Float32Array;
 }
 
 function createSession(model: Model, threads: number): Promise<ort.InferenceSession> {
@@ -31,13 +32,15 @@ export class StepExecutor {
   private readonly graph: StepGraph;
   private readonly imageName: string;
   private readonly imageShape: readonly number[];
+  private readonly targetShape: readonly number[];
 
   private constructor(session: ort.InferenceSession, graph: StepGraph) {
     this.session = session;
     this.graph = graph;
-    const image = graph.model.graph.inputs[0];
+    const [image, target] = graph.model.graph.inputs;
     this.imageName = image.name;
     this.imageShape = image.type.shape as number[];
+    this.targetShape = target.type.shape as number[];
   }
 
   /** @param state values of all parameters, and of momenta where a run is resumed (zero otherwise) */
@@ -60,11 +63,9 @@ export class StepExecutor {
     return executor;
   }
 
-  /** @param target [batch, classes] probabilities */
-  async step(batch: Batch, target: Float32Array, rate: number): Promise<StepResult> {
-    const count = this.imageShape[0];
-    this.feeds[this.imageName] = new ort.Tensor('uint8', batch.pixels, this.imageShape);
-    this.feeds.target = floatTensor(target, [count, target.length / count]);
+  async step({ pixels, target }: Batch, rate: number): Promise<StepResult> {
+    this.feeds[this.imageName] = new ort.Tensor('uint8', pixels, this.imageShape);
+    this.feeds.target = floatTensor(target, this.targetShape);
     this.feeds.rate = floatTensor(Float32Array.of(rate), []);
     const results = await this.session.run(this.feeds);
     for (const name of Object.keys(this.feeds)) {
@@ -73,7 +74,7 @@ export class StepExecutor {
     }
     return {
       loss: (results.loss.data as Float32Array)[0],
-      logits: results.logits.data as Float32Array,
+      output: results.output.data as Float32Array,
     };
   }
 
@@ -120,5 +121,28 @@ export class ForwardExecutor {
 
   release(): Promise<void> {
     return this.session.release();
+  }
+}
+
+/** The output of a forward graph for each image, in their order. */
+export async function* outputsOf(
+  graph: Graph,
+  images: Images,
+  batch: number,
+  threads: number,
+): AsyncGenerator<Float32Array> {
+  const shape = [batch, images.height, images.width, 3];
+  const executor = await ForwardExecutor.create(buildForwardGraph(graph, shape), threads);
+  try {
+    for (let from = 0; from < images.count; from += batch) {
+      const size = Math.min(batch, images.count - from);
+      // The last batch is filled up with its first image.
+      const indices = Array.from({ length: batch }, (_, i) => (i < size ? from + i : from));
+      const { output } = await executor.run(pixelsOf(images, indices));
+      const length = output.length / batch;
+      for (let i = 0; i < size; i++) yield output.subarray(i * length, (i + 1) * length);
+    }
+  } finally {
+    await executor.release();
   }
 }

@@ -1,17 +1,13 @@
 import sharp from 'sharp';
 import { LcqError } from '../errors.js';
 import { listClassFolders } from './class-folders.js';
+import type { Images } from './images.js';
 
-/** Labelled images of one size, decoded once and kept as bytes. */
-export interface LabelledImages {
-  /** [count, height, width, 3], row-major. */
-  readonly pixels: Uint8Array;
+/** Images whose class is known. */
+export interface LabelledImages extends Images {
   /** Index into `classes` for each image. */
   readonly labels: Uint16Array;
   readonly classes: readonly string[];
-  readonly count: number;
-  readonly height: number;
-  readonly width: number;
 }
 
 const READERS = 16;

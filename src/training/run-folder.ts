@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import { LcqError } from '../errors.js';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 
-/** One line of log.jsonl. Accuracies are shares, 0 to 1. */
+/** One line of log.jsonl. Accuracies and precisions are shares, 0 to 1. */
 export interface EpochFigures {
   readonly epoch: number;
   readonly loss: number;
-  readonly trainAccuracy: number;
-  /** Absent for epochs without an evaluation. */
-  readonly testAccuracy: number | undefined;
+  /** Of classifiers. */
+  readonly trainAccuracy: number | undefined;
+  /** On files that are not trained on, of classifiers and detectors; absent for epochs without an evaluation. */
+  readonly testAccuracy?: number | undefined;
+  readonly valAp50?: number | undefined;
   /** Since the command was started or resumed. */
   readonly seconds: number;
 }

@@ -2,6 +2,7 @@ import { GraphBuilder, type Value } from '../onnx/builder.js';
 import type { Graph, Model } from '../onnx/graph.js';
 import { lower } from './autodiff.js';
 import { type Parameter, type ParameterRole, parametersOf } from './parameters.js';
+import type { Task } from './tasks/task.js';
 
 export interface OptimizerSettings {
   readonly momentum: number;
@@ -37,17 +38,16 @@ function toModel(graph: Graph): Model {
 }
 
 /**
- * Builds the step graph of a classifier for a fixed batch.
+ * Builds the step graph of a network and a task for a fixed batch.
  *
- * Inputs: the forward graph's image input, `target` float32 [batch, classes] (probabilities), `rate` float32 [], every
- * parameter, and `momentum:NAME` for each trained one. Outputs: `loss` [], `logits`, `next:NAME` for every parameter
- * and momentum. The loss is the mean cross-entropy; the update is SGD with Nesterov momentum:
- * m' = mu m + g, p' = p - rate (g + mu m').
+ * Inputs: the forward graph's image input, `target` float32 [batch, ...targetShape], `rate` float32 [], every
+ * parameter, and `momentum:NAME` for each trained one. Outputs: `loss` [], `output` (the network's), `next:NAME` for
+ * every parameter and momentum. The update is SGD with Nesterov momentum: m' = mu m + g, p' = p - rate (g + mu m').
  */
 export function buildStepGraph(
   graph: Graph,
-  imageShape: readonly number[],
-  classes: number,
+  batch: number,
+  task: Pick<Task, 'imageSize' | 'targetShape' | 'loss'>,
   settings: OptimizerSettings,
 ): StepGraph {
   const b = new GraphBuilder('training_step');
@@ -56,20 +56,21 @@ export function buildStepGraph(
     (p) => p.role !== 'statistic' && settings.rateScale[p.role] !== 0,
   );
   const image = graph.inputs[0];
-  const bindings = new Map([[image.name, b.input(image.name, imageShape, image.type.dtype)]]);
+  const pixels = b.input(image.name, [batch, ...task.imageSize, 3], image.type.dtype);
+  const bindings = new Map([[image.name, pixels]]);
+  const target = b.input('target', [batch, ...task.targetShape]);
   for (const p of parameters) bindings.set(p.name, b.input(p.name, p.shape));
-  const target = b.input('target', [imageShape[0], classes]);
   const rate = b.input('rate', []);
 
   const wanted = new Set(trained.map((p) => p.name));
   const lowered = lower(b, graph, bindings, wanted, true);
-  const output = graph.outputs[0].name;
-  const logits = lowered.values.get(output) as Value;
-  const { loss, dLogits } = crossEntropy(b, logits, target);
-  const gradients = lowered.backward(output, dLogits);
+  const [{ name }] = graph.outputs;
+  const output = lowered.values.get(name) as Value;
+  const { loss, gradient } = task.loss(b, output, target);
+  const gradients = lowered.backward(name, gradient);
 
   b.output('loss', loss);
-  b.output('logits', logits);
+  b.output('output', output);
   for (const [name, next] of lowered.updates) b.output(nextOf(name), next);
   for (const p of trained) {
     const value = bindings.get(p.name) as Value;
@@ -89,18 +90,8 @@ export function buildForwardGraph(graph: Graph, imageShape: readonly number[]): 
   const image = graph.inputs[0];
   const bindings = new Map([[image.name, b.input(image.name, imageShape, image.type.dtype)]]);
   const lowered = lower(b, graph, bindings, new Set(), false);
-  b.output('logits', lowered.values.get(graph.outputs[0].name) as Value);
+  b.output('output', lowered.values.get(graph.outputs[0].name) as Value);
   return toModel(b.graph);
-}
-
-function crossEntropy(b: GraphBuilder, logits: Value, target: Value) {
-  const scale = b.scalar(1 / logits.shape[0]);
-  const logProbability = b.unary('LogSoftmax', logits, { axis: 1 });
-  const total = b.reduce('Sum', b.mul(logProbability, target), [0, 1]);
-  return {
-    loss: b.neg(b.mul(total, scale)),
-    dLogits: b.mul(b.sub(b.unary('Exp', logProbability), target), scale),
-  };
 }
 
 function sgd(

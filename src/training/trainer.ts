@@ -1,11 +1,10 @@
 import { LcqError } from '../errors.js';
-import { augmentedBatch, plainBatch } from './batches.js';
+import type { Graph } from '../onnx/graph.js';
 import { advance, type Checkpoint, stateOf } from './checkpoint.js';
 import { ForwardExecutor, StepExecutor } from './executor.js';
-import type { LabelledImages } from './image-folder.js';
-import { PIXEL_ZERO } from './networks/resnet.js';
 import { Random } from './random.js';
 import { buildForwardGraph, buildStepGraph, type OptimizerSettings } from './step-graph.js';
+import type { Task } from './tasks/task.js';
 
 export interface TrainingSettings {
   readonly epochs: number;
@@ -13,10 +12,8 @@ export interface TrainingSettings {
   /** The highest learning rate: reached after the warm-up, then a half cosine down to zero. */
   readonly rate: number;
   readonly warmupEpochs: number;
-  /** Random shift of the images, pixels. */
-  readonly shift: number;
   readonly seed: number;
-  /** Weight of the teacher's probabilities in the target, 0 to 1; needs a teacher. */
+  /** Weight of the teacher's output in the target, 0 to 1; needs a teacher. */
   readonly distillation: number;
   readonly optimizer: OptimizerSettings;
 }
@@ -27,8 +24,8 @@ export interface StepReport {
   readonly epoch: number;
   readonly epochs: number;
   readonly loss: number;
-  /** Share of the epoch's training images so far that were classified rightly, 0 to 1. */
-  readonly accuracy: number;
+  /** Share of the epoch's training images so far that the network got right, 0 to 1, if the task tells. */
+  readonly accuracy: number | undefined;
   /** Mean loss of the epoch so far. */
   readonly epochLoss: number;
   readonly endOfEpoch: boolean;
@@ -36,7 +33,7 @@ export interface StepReport {
 
 export interface TrainerOptions {
   readonly threads: number;
-  /** A full-precision forward graph of the same classes. */
+  /** A full-precision forward graph of the same task. */
   readonly teacher?: Checkpoint;
   /** Called after each step; may ask for a checkpoint with `snapshot`, and stops the run by returning false. */
   readonly onStep: (report: StepReport, snapshot: () => Checkpoint) => Promise<boolean>;
@@ -53,25 +50,27 @@ export function rateAt(step: number, perEpoch: number, s: TrainingSettings): num
 /**
  * Trains from a checkpoint to the end of the schedule. Order and augmentation of step n depend on the seed and n alone,
  * so a run that was stopped and resumed equals one that was not.
- * @throws LcqError INTERNAL if the loss stops being finite, INVALID_ARGUMENT for fewer images than one batch
+ * @throws LcqError INTERNAL if the loss stops being finite, INVALID_ARGUMENT for fewer images than one batch or a network
+ * of another task
  */
 export async function train(
   start: Checkpoint,
-  images: LabelledImages,
+  task: Task,
   settings: TrainingSettings,
   options: TrainerOptions,
 ): Promise<Checkpoint> {
   const { batch, seed } = settings;
-  const shape = [batch, images.height, images.width, 3];
-  const classes = images.classes.length;
-  const perEpoch = Math.floor(images.count / batch);
+  const perEpoch = Math.floor(task.count / batch);
   const steps = perEpoch * settings.epochs;
   if (perEpoch === 0) {
-    const message = `${images.count} training images are fewer than one batch of ${batch}`;
+    const message = `${task.count} training images are fewer than one batch of ${batch}`;
     throw new LcqError('INVALID_ARGUMENT', message);
   }
-  const graph = buildStepGraph(start.graph, shape, classes, settings.optimizer);
+  checkOutput('network', start.graph, task);
+  if (options.teacher) checkOutput('teacher', options.teacher.graph, task);
+  const graph = buildStepGraph(start.graph, batch, task, settings.optimizer);
   const executor = await StepExecutor.create(graph, stateOf(start), options.threads);
+  const shape = [batch, ...task.imageSize, 3];
   const teacher = options.teacher
     ? await ForwardExecutor.create(buildForwardGraph(options.teacher.graph, shape), options.threads)
     : undefined;
@@ -83,20 +82,20 @@ export async function train(
       const epoch = Math.floor(step / perEpoch);
       const within = step % perEpoch;
       if (within === 0 || !order.length) {
-        order = new Random(seed, epoch).permutation(images.count);
+        order = new Random(seed, epoch).permutation(task.count);
         [right, seen, lossSum] = [0, 0, 0];
       }
       const indices = order.subarray(within * batch, (within + 1) * batch);
       const random = new Random(seed, epoch, within);
-      const data = augmentedBatch(images, indices, random, settings.shift, PIXEL_ZERO);
-      const target = oneHot(data.labels, classes);
-      if (teacher)
-        blend(target, (await teacher.run(data.pixels)).logits, classes, settings.distillation);
-      const { loss, logits } = await executor.step(data, target, rateAt(step, perEpoch, settings));
+      const { pixels, target } = task.batch(indices, random);
+      const taught = (await teacher?.run(pixels))?.output;
+      const aim = taught ? task.distil(target, taught, settings.distillation) : target;
+      const rate = rateAt(step, perEpoch, settings);
+      const { loss, output } = await executor.step({ pixels, target: aim }, rate);
       if (!Number.isFinite(loss)) {
         throw new LcqError('INTERNAL', `training diverged at step ${step}: the loss is ${loss}`);
       }
-      right += countRight(logits, data.labels, classes);
+      right += task.countRight?.(output, target) ?? 0;
       seen += batch;
       lossSum += loss;
       step++;
@@ -106,7 +105,7 @@ export async function train(
         epoch: epoch + 1,
         epochs: settings.epochs,
         loss,
-        accuracy: right / seen,
+        accuracy: task.countRight && right / seen,
         epochLoss: (lossSum * batch) / seen,
         endOfEpoch: step % perEpoch === 0,
       };
@@ -119,64 +118,9 @@ export async function train(
   }
 }
 
-/** Share of the images that the forward graph classifies rightly, 0 to 1. */
-export async function accuracyOf(
-  checkpoint: Checkpoint,
-  images: LabelledImages,
-  batch: number,
-  threads: number,
-): Promise<number> {
-  const classes = images.classes.length;
-  const shape = [batch, images.height, images.width, 3];
-  const executor = await ForwardExecutor.create(
-    buildForwardGraph(checkpoint.graph, shape),
-    threads,
-  );
-  let right = 0;
-  try {
-    for (let from = 0; from < images.count; from += batch) {
-      const size = Math.min(batch, images.count - from);
-      // The last batch is filled up with its first image.
-      const indices = Array.from({ length: batch }, (_, i) => (i < size ? from + i : from));
-      const { pixels, labels } = plainBatch(images, indices);
-      const { logits } = await executor.run(pixels);
-      right += countRight(logits.subarray(0, size * classes), labels, classes);
-    }
-  } finally {
-    await executor.release();
-  }
-  return right / images.count;
-}
-
-function oneHot(labels: Uint16Array, classes: number): Float32Array {
-  const target = new Float32Array(labels.length * classes);
-  labels.forEach((label, i) => {
-    target[i * classes + label] = 1;
-  });
-  return target;
-}
-
-/** Moves the target towards the teacher's softmax: cross-entropy is linear in its target. */
-function blend(target: Float32Array, logits: Float32Array, classes: number, share: number): void {
-  for (let row = 0; row < target.length; row += classes) {
-    const scores = logits.subarray(row, row + classes);
-    const top = Math.max(...scores);
-    let sum = 0;
-    for (const score of scores) sum += Math.exp(score - top);
-    scores.forEach((score, c) => {
-      target[row + c] = (1 - share) * target[row + c] + (share * Math.exp(score - top)) / sum;
-    });
-  }
-}
-
-function countRight(logits: Float32Array, labels: Uint16Array, classes: number): number {
-  let right = 0;
-  for (let i = 0; i * classes < logits.length; i++) {
-    let best = 0;
-    for (let c = 1; c < classes; c++) {
-      if (logits[i * classes + c] > logits[i * classes + best]) best = c;
-    }
-    if (best === labels[i]) right++;
-  }
-  return right;
+function checkOutput(what: string, { outputs }: Graph, { outputShape }: Task): void {
+  const shape = outputs[0].type.shape.slice(1);
+  if (shape.join() === outputShape.join()) return;
+  const message = `the ${what} makes [${shape}] of an image, where the data asks for [${outputShape}]`;
+  throw new LcqError('INVALID_ARGUMENT', message);
 }

@@ -150,10 +150,10 @@ for (const bits of [
     test('computes what the trainer computed', async () => {
       const shape = [COUNT, SIZE, SIZE, 3];
       const executor = await ForwardExecutor.create(buildForwardGraph(graph, shape), 1);
-      const { logits } = await executor.run(images.pixels);
+      const { output } = await executor.run(images.pixels);
       await executor.release();
-      const error = logits.reduce((sum, v, i) => sum + (v - reference[i]) ** 2, 0);
-      const energy = logits.reduce((sum, v) => sum + v ** 2, 0);
+      const error = output.reduce((sum, v, i) => sum + (v - reference[i]) ** 2, 0);
+      const energy = output.reduce((sum, v) => sum + v ** 2, 0);
       // Not zero: a stream rounded to 16 bits now and then crosses a threshold that the real value did not.
       assert.ok(Math.sqrt(error / energy) < 0.05, `relative error ${Math.sqrt(error / energy)}`);
     });

@@ -9,8 +9,8 @@ import type { LabelledImages } from '../../src/training/image-folder.js';
 import { cifarResNet } from '../../src/training/networks/resnet.js';
 import { floatsOf, parametersOf } from '../../src/training/parameters.js';
 import { Random } from '../../src/training/random.js';
+import { accuracyOf, classification } from '../../src/training/tasks/classification.js';
 import {
-  accuracyOf,
   rateAt,
   type StepReport,
   type TrainingSettings,
@@ -39,7 +39,6 @@ const settings: TrainingSettings = {
   batch: 16,
   rate: 0.05,
   warmupEpochs: 1,
-  shift: 1,
   seed: 3,
   distillation: 0.5,
   optimizer: {
@@ -65,7 +64,7 @@ function quantizedStart(from: Checkpoint): Checkpoint {
 }
 
 const always = async () => true;
-const images = stripes(64, 1);
+const task = classification(stripes(64, 1), 1);
 
 describe('training', () => {
   let folder: string;
@@ -80,22 +79,22 @@ describe('training', () => {
       reports.push(report);
       return true;
     };
-    const full = await train(start(), images, settings, { threads: 1, onStep });
+    const full = await train(start(), task, settings, { threads: 1, onStep });
     assert.equal(reports.length, 16);
     assert.deepEqual(
       reports.filter((r) => r.endOfEpoch).map((r) => r.epoch),
       [1, 2, 3, 4],
     );
     assert.ok(reports[15].epochLoss < reports[3].epochLoss / 2, 'the loss falls');
-    assert.ok((await accuracyOf(full, stripes(50, 2), 16, 1)) > 0.9);
+    assert.ok((await accuracyOf(full.graph, stripes(50, 2), 16, 1)) > 0.9);
 
     const low = quantizedStart(full);
-    const trained = await train(low, images, settings, {
+    const trained = await train(low, task, settings, {
       threads: 1,
       onStep: always,
       teacher: full,
     });
-    assert.ok((await accuracyOf(trained, stripes(50, 2), 16, 1)) > 0.9);
+    assert.ok((await accuracyOf(trained.graph, stripes(50, 2), 16, 1)) > 0.9);
     for (const { name, role } of parametersOf(low.graph)) {
       if (role === 'weight') continue;
       const [before, after] = [low, trained].map(({ graph }) => floatsOf(graph, name));
@@ -104,15 +103,15 @@ describe('training', () => {
   });
 
   test('a run that was stopped and resumed equals one that was not, bit for bit', async () => {
-    const whole = await train(start(), images, settings, { threads: 1, onStep: always });
+    const whole = await train(start(), task, settings, { threads: 1, onStep: always });
     const path = join(folder, 'last.onnx');
-    const half = await train(start(), images, settings, {
+    const half = await train(start(), task, settings, {
       threads: 1,
       onStep: async ({ step }) => step < 6,
     });
     assert.equal(half.step, 6);
     await writeCheckpoint(path, half);
-    const resumed = await train(await readCheckpoint(path), images, settings, {
+    const resumed = await train(await readCheckpoint(path), task, settings, {
       threads: 1,
       onStep: always,
     });
@@ -124,7 +123,7 @@ describe('training', () => {
 
   test('a loss that is no number stops the run with an error', async () => {
     const wild = { ...settings, rate: 1e30 };
-    await assert.rejects(train(start(), images, wild, { threads: 1, onStep: always }), {
+    await assert.rejects(train(start(), task, wild, { threads: 1, onStep: always }), {
       code: 'INTERNAL',
       message: /diverged at step \d+/,
     });

@@ -57,6 +57,12 @@ export const sigmoid: Rule = ({ builder: b, inputs: [x] }) => {
   };
 };
 
+/** log(1 + e^x) */
+export const softplus: Rule = ({ builder: b, inputs: [x] }) => ({
+  output: b.unary('Softplus', x),
+  pullback: (dy) => [() => b.mul(dy, b.unary('Sigmoid', x))],
+});
+
 /** max(0, min(1, alpha x + beta)) */
 export const hardSigmoid: Rule = ({ builder: b, node, inputs: [x] }) => {
   const alpha = floatAttribute(node, 'alpha', 0.2);

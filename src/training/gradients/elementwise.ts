@@ -31,6 +31,11 @@ export const sqrt: Rule = ({ builder: b, inputs: [x] }) => {
   return { output: y, pullback: (dy) => [() => b.div(b.mul(dy, b.scalar(0.5)), y)] };
 };
 
+export const exp: Rule = ({ builder: b, inputs: [x] }) => {
+  const y = b.unary('Exp', x);
+  return { output: y, pullback: (dy) => [() => b.mul(dy, y)] };
+};
+
 /** Images enter as uint8: nothing flows back through the cast. */
 export const cast: Rule = ({ builder: b, inputs: [x] }) => ({
   output: b.cast(x, 'float32'),

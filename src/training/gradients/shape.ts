@@ -1,5 +1,6 @@
 import { LcqError } from '../../errors.js';
 import { intAttribute, intsAttribute } from '../../onnx/attributes.js';
+import type { Value } from '../../onnx/builder.js';
 import { elementCount, elementsOf } from '../../onnx/elements.js';
 import type { TensorData } from '../../onnx/graph.js';
 import type { Rule } from './rule.js';
@@ -92,21 +93,28 @@ export const pad: Rule = (context) => {
   };
 };
 
-export const reduceMean: Rule = (context) => {
-  const { builder: b, node, inputs } = context;
-  const x = inputs[0];
-  const axes = int64List(context.constant(1));
-  const keep = intAttribute(node, 'keepdims', 1) === 1;
-  const count = axes.reduce((product, axis) => product * x.shape[axis], 1);
-  const kept = x.shape.map((d, i) => (axes.includes(i) ? 1 : d));
-  return {
-    output: b.reduce('Mean', x, axes, keep),
-    pullback: (dy) => [
-      () => b.expand(b.reshape(b.mul(dy, b.scalar(1 / count)), kept), x.shape),
-      ...inputs.slice(1).map(() => null),
-    ],
+/** Sums or means over constant axes: the gradient goes to all elements alike. */
+const reduce =
+  (kind: 'Sum' | 'Mean'): Rule =>
+  (context) => {
+    const { builder: b, node, inputs } = context;
+    const x = inputs[0];
+    const axes = int64List(context.constant(1));
+    const keep = intAttribute(node, 'keepdims', 1) === 1;
+    const count = axes.reduce((product, axis) => product * x.shape[axis], 1);
+    const kept = x.shape.map((d, i) => (axes.includes(i) ? 1 : d));
+    const share = (dy: Value) => (kind === 'Mean' ? b.mul(dy, b.scalar(1 / count)) : dy);
+    return {
+      output: b.reduce(kind, x, axes, keep),
+      pullback: (dy) => [
+        () => b.expand(b.reshape(share(dy), kept), x.shape),
+        ...inputs.slice(1).map(() => null),
+      ],
+    };
   };
-};
+
+export const reduceMean = reduce('Mean');
+export const reduceSum = reduce('Sum');
 
 /** Reshape to a constant shape: 0 keeps an axis, -1 takes what is left. */
 export const reshape: Rule = (context) => {

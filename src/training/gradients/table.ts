@@ -1,13 +1,32 @@
 import { TRAINING_DOMAIN } from '../../onnx/domains.js';
-import { clip, hardSigmoid, hardSwish, leakyRelu, relu, sigmoid, softmax } from './activation.js';
+import {
+  clip,
+  hardSigmoid,
+  hardSwish,
+  leakyRelu,
+  relu,
+  sigmoid,
+  softmax,
+  softplus,
+} from './activation.js';
 import { batchNormalization } from './batch-normalization.js';
 import { conv } from './conv.js';
-import { add, cast, div, mul, sqrt, sub } from './elementwise.js';
+import { add, cast, div, exp, mul, sqrt, sub } from './elementwise.js';
 import { gemm, matmul } from './linear.js';
 import { averagePool, globalAveragePool, maxPool } from './pooling.js';
 import { quantize, uniformQuantize } from './quantize.js';
 import type { Rule } from './rule.js';
-import { concat, flatten, pad, reduceMean, reshape, resize, slice, transpose } from './shape.js';
+import {
+  concat,
+  flatten,
+  pad,
+  reduceMean,
+  reduceSum,
+  reshape,
+  resize,
+  slice,
+  transpose,
+} from './shape.js';
 
 /** All gradients of the trainer, one row an op. Ops of another domain are written `domain:Op`. */
 export const GRADIENT_TABLE: Readonly<Record<string, Rule>> = {
@@ -16,6 +35,7 @@ export const GRADIENT_TABLE: Readonly<Record<string, Rule>> = {
   Mul: mul,
   Div: div,
   Sqrt: sqrt,
+  Exp: exp,
   Relu: relu,
   Clip: clip,
   LeakyRelu: leakyRelu,
@@ -23,6 +43,7 @@ export const GRADIENT_TABLE: Readonly<Record<string, Rule>> = {
   HardSigmoid: hardSigmoid,
   HardSwish: hardSwish,
   Softmax: softmax,
+  Softplus: softplus,
   Cast: cast,
   Transpose: transpose,
   Flatten: flatten,
@@ -35,6 +56,7 @@ export const GRADIENT_TABLE: Readonly<Record<string, Rule>> = {
   AveragePool: averagePool,
   MaxPool: maxPool,
   ReduceMean: reduceMean,
+  ReduceSum: reduceSum,
   Gemm: gemm,
   MatMul: matmul,
   Conv: conv,
