@@ -39,6 +39,9 @@ interface Options extends Partial<ScheduleDefaults> {
   network?: NetworkName;
   from?: string;
   bits?: string;
+  companding: boolean;
+  weightNormalization: boolean;
+  chainGradient: boolean;
   teacher?: string;
   distillation: number;
   warmup: number;
@@ -67,6 +70,9 @@ export const command = new Command('train')
     '--bits <wXaY>',
     'quantize the network of --from to 2, 3 or 4 bits, e.g. w2a2; one that is quantized, to fewer',
   )
+  .option('--no-companding', 'leave the levels of quantizers uniform')
+  .option('--no-weight-normalization', 'quantize weights as they are instead of normalized')
+  .option('--chain-gradient', "the input's gradient goes through the compander", false)
   .option('--teacher <checkpoint>', 'full-precision network whose outputs are learned as well')
   .option('--distillation <share>', "weight of the teacher's outputs, 0 to 1", share, 0.5)
   .option('--epochs <n>', 'passes over the training images (20; detection 80)', positiveInteger)
@@ -183,7 +189,13 @@ function settingsOf(options: Options, defaults: ScheduleDefaults): TrainingSetti
     optimizer: {
       momentum: 0.9,
       weightDecay,
-      rateScale: { weight: 1, affine: 1, clip: 0.1, compander: 1, statistic: 0 },
+      rateScale: {
+        weight: 1,
+        affine: 1,
+        clip: 0.1,
+        compander: options.companding ? 1 : 0,
+        statistic: 0,
+      },
     },
   };
 }
@@ -205,7 +217,7 @@ async function quantized(
   graph: Graph,
   bitsText: string,
   images: Images,
-  { seed, threads }: Options,
+  { seed, threads, chainGradient, weightNormalization }: Options,
 ): Promise<Graph> {
   const bits = parseBits(bitsText);
   const calibration = calibrationOn(images, seed, threads);
@@ -219,7 +231,8 @@ async function quantized(
     ...bits,
     intervals: DEFAULT_INTERVALS,
     cells: GRID_CELLS,
-    chainGradient: false,
+    chainGradient,
+    weightNormalization,
   };
   return insertQuantizers(graph, settings, clips);
 }

@@ -318,8 +318,9 @@ class Exporter {
   }
 
   private exportedName(quantize: Node): string {
-    const restored = this.topology.soleReader(quantize.outputs[0], 'Mul');
-    const conv = restored && this.topology.soleReader(restored.outputs[0], 'Conv');
-    return conv ? `${conv.name}.weight` : quantize.name;
+    const [codes] = quantize.outputs;
+    const weights = this.topology.soleReader(codes, 'Mul')?.outputs[0] ?? codes;
+    const conv = this.topology.soleReader(weights, 'Conv');
+    return conv?.inputs[1] === weights ? `${conv.name}.weight` : quantize.name;
   }
 }

@@ -1,7 +1,8 @@
 import { LcqError } from '../errors.js';
 import { levelCaps } from '../lcq/levels.js';
-import { VARIANCE_FLOOR } from '../lcq/weight-normalization.js';
+import { normalizeWeights, VARIANCE_FLOOR } from '../lcq/weight-normalization.js';
 import { TRAINING_DOMAIN } from '../onnx/domains.js';
+import { elementsOf } from '../onnx/elements.js';
 import type { Attribute, Graph, Node, TensorData } from '../onnx/graph.js';
 
 export type LowBits = 2 | 3 | 4;
@@ -15,11 +16,14 @@ export interface QuantizationSettings {
   readonly cells: number;
   /** Through-compander gradient of the input instead of 1 inside the clip. */
   readonly chainGradient: boolean;
+  /** Limited weight normalization, LWN; else weights are quantized as they are. */
+  readonly weightNormalization: boolean;
 }
 
 export const DEFAULT_INTERVALS = 16;
 
-/** Clips that minimise the squared error of uniform levels on a standard normal, as weights are under LWN. */
+/** Clips that minimise the squared error of uniform levels on a standard normal, as weights are under LWN: in units of their
+ * standard deviation. */
 export const WEIGHT_CLIP: Readonly<Record<LowBits, number>> = { 2: 0.996, 3: 1.758, 4: 2.346 };
 /** Activations are many: a quarter of the batch tells enough of the gradients of their clip and compander. */
 const ACTIVATION_SHARE = 4;
@@ -58,6 +62,11 @@ function lastConvolutions(graph: Graph): Set<Node> {
     if (isLayer || precedes) for (const name of node.inputs) before.add(name);
   }
   return last;
+}
+
+/** The standard deviation of weights about their mean, as LWN takes it. */
+export function weightDeviation(weights: TensorData): number {
+  return normalizeWeights(elementsOf(weights, 'float32')).std;
 }
 
 /**
@@ -176,8 +185,15 @@ class Inserter {
     return this.quantize(name, source, bits, false, clip);
   }
 
-  /** Limited weight normalization: w~ = (w - mean) / std is quantized and scaled back by std. */
   private quantizedWeight(w: string): string {
+    const { weightBits: bits, weightNormalization } = this.settings;
+    if (weightNormalization) return this.normalizedWeight(w, bits);
+    const deviation = weightDeviation(this.initializers.get(w) as TensorData);
+    return this.quantize(w, w, bits, true, WEIGHT_CLIP[bits] * deviation);
+  }
+
+  /** Limited weight normalization: w~ = (w - mean) / std is quantized and scaled back by std. */
+  private normalizedWeight(w: string, bits: LowBits): string {
     const axes = `${w}.axes`;
     const data = new Uint8Array(BigInt64Array.of(0n, 1n, 2n, 3n).buffer);
     this.initializers.set(axes, { dtype: 'int64', shape: [4], data });
@@ -190,7 +206,6 @@ class Inserter {
     const raised = this.emit('Add', [variance, floor], `${w}.raised`);
     const std = this.emit('Sqrt', [raised], `${w}.std`);
     const normalized = this.emit('Div', [centred, std], `${w}.normalized`);
-    const bits = this.settings.weightBits;
     const quantized = this.quantize(w, normalized, bits, true, WEIGHT_CLIP[bits]);
     return this.emit('Mul', [quantized, std], `${w}.restored`);
   }

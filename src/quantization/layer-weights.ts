@@ -52,6 +52,7 @@ export function gridOf(topology: Topology, quantize: Node): LayerInput {
 export function layerWeights(topology: Topology, layer: Node): LayerWeights {
   const producer = topology.producer(layer.inputs[1]);
   if (producer?.opType === 'UniformQuantize') return uniformWeights(topology, producer);
+  if (producer?.opType === 'Quantize') return plainWeights(topology, producer);
   if (producer?.opType === 'Mul') {
     const quantize = topology.expect(producer.inputs[0], 'Quantize', producer);
     return topology.graph.initializers.has(producer.inputs[1])
@@ -65,6 +66,12 @@ function trainedWeights(topology: Topology, name: string, reader: Node) {
   const tensor = topology.graph.initializers.get(name);
   if (!tensor) throw unsupported(reader, `'${name}' must be an initializer`);
   return { shape: tensor.shape, values: elementsOf(tensor, 'float32') };
+}
+
+/** Q(w), as insert.ts writes it without normalization. */
+function plainWeights(topology: Topology, quantize: Node): LayerWeights {
+  const { shape, values } = trainedWeights(topology, quantize.inputs[0], quantize);
+  return quantizedWeights(topology, quantize, shape, values, new Float64Array(shape[0]).fill(1));
 }
 
 /** std(w) Q(w~), as insert.ts writes it. */

@@ -4,7 +4,7 @@ import { intAttribute } from '../onnx/attributes.js';
 import { TRAINING_DOMAIN } from '../onnx/domains.js';
 import { tensorOf } from '../onnx/elements.js';
 import type { Graph, Node } from '../onnx/graph.js';
-import { type LowBits, WEIGHT_CLIP } from './insert.js';
+import { type LowBits, WEIGHT_CLIP, weightDeviation } from './insert.js';
 
 type Bits = { readonly weightBits: LowBits; readonly activationBits: LowBits };
 
@@ -39,7 +39,9 @@ export function requantize(graph: Graph, bits: Bits, clips: ReadonlyMap<string, 
     const [x, alpha, theta] = node.inputs;
     const signed = isSigned(node);
     const count = signed ? bits.weightBits : bits.activationBits;
-    const clip = signed ? WEIGHT_CLIP[bits.weightBits] : (clips.get(x) as number);
+    const plain = initializers.get(x); // weights that are not normalized
+    const unit = plain ? weightDeviation(plain) : 1;
+    const clip = signed ? WEIGHT_CLIP[bits.weightBits] * unit : (clips.get(x) as number);
     const { shape } = initializers.get(theta) as { shape: readonly number[] };
     initializers.set(alpha, tensorOf('float32', [1], Float32Array.of(clip)));
     initializers.set(theta, tensorOf('float32', shape, new Float32Array(shape[0])));

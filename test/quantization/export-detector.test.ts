@@ -36,7 +36,13 @@ async function quantizedDetector(): Promise<Graph> {
   const calibration = { images: COUNT, batch: COUNT, seed: 1, threads: 1 };
   const clips = await calibrateClips(full, activationBits(full, 2), images, calibration);
   const bits = { weightBits: 2, activationBits: 2 } as const;
-  const settings = { ...bits, intervals: 16, cells: 1024, chainGradient: false };
+  const settings = {
+    ...bits,
+    intervals: 16,
+    cells: 1024,
+    chainGradient: false,
+    weightNormalization: true,
+  };
   const graph = insertQuantizers(full, settings, clips);
   const moved = parametersOf(graph).flatMap(({ name, role }) => {
     if (role === 'affine') {

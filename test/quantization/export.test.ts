@@ -30,11 +30,22 @@ const CLASSES = 5;
 const COUNT = 8;
 
 /** A network as training might leave it: statistics, negative gains and companders that are no identity. */
-function trainedNetwork(weightBits: LowBits, activationBits: LowBits): Graph {
+function trainedNetwork(
+  weightBits: LowBits,
+  activationBits: LowBits,
+  weightNormalization: boolean,
+): Graph {
   const random = new Random(weightBits, activationBits);
   const full = cifarResNet(8, CLASSES, SIZE, 4);
   const clips = new Map(quantizedActivations(full).map((name) => [name, 2.5]));
-  const settings = { weightBits, activationBits, intervals: 16, cells: 1024, chainGradient: false };
+  const settings = {
+    weightBits,
+    activationBits,
+    intervals: 16,
+    cells: 1024,
+    chainGradient: false,
+    weightNormalization,
+  };
   const graph = insertQuantizers(full, settings, clips);
   const values = new Map<string, Float32Array>();
   for (const { name, role } of parametersOf(graph)) {
@@ -67,13 +78,16 @@ async function exported(graph: Graph): Promise<Model> {
   return exportModel(graph, [SIZE, SIZE], ranges);
 }
 
-for (const bits of [
-  [2, 2],
-  [3, 4],
-  [4, 3],
-] as const) {
-  describe(`an exported network, W${bits[0]}A${bits[1]}`, () => {
-    const graph = trainedNetwork(bits[0], bits[1]);
+const networks: readonly (readonly [LowBits, LowBits, boolean])[] = [
+  [2, 2, true],
+  [3, 4, true],
+  [4, 3, true],
+  [3, 4, false],
+];
+for (const bits of networks) {
+  const plain = bits[2] ? '' : ', weights as they are';
+  describe(`an exported network, W${bits[0]}A${bits[1]}${plain}`, () => {
+    const graph = trainedNetwork(...bits);
     let bytes: Uint8Array;
     let reference: Float32Array;
     before(async () => {

@@ -57,7 +57,14 @@ function quantizedStart(from: Checkpoint): Checkpoint {
   const clips = new Map(quantizedActivations(from.graph).map((name) => [name, 2]));
   const graph = insertQuantizers(
     from.graph,
-    { weightBits: 2, activationBits: 2, intervals: 16, cells: 1024, chainGradient: false },
+    {
+      weightBits: 2,
+      activationBits: 2,
+      intervals: 16,
+      cells: 1024,
+      chainGradient: false,
+      weightNormalization: true,
+    },
     clips,
   );
   return { ...from, graph, momenta: new Map(), step: 0 };

@@ -80,7 +80,13 @@ describe('training of a detector', () => {
       calibration,
     );
     const bits = { weightBits: 2, activationBits: 2 } as const;
-    const quantizers = { ...bits, intervals: 16, cells: 1024, chainGradient: false };
+    const quantizers = {
+      ...bits,
+      intervals: 16,
+      cells: 1024,
+      chainGradient: false,
+      weightNormalization: true,
+    };
     const low = start(insertQuantizers(full.graph, quantizers, clips));
     const schedule = { ...settings, epochs: 8, rate: 0.02 };
     const options = { threads: 1, onStep: always, teacher: full };
