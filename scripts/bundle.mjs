@@ -10,8 +10,8 @@ import { dirname, relative } from 'node:path';
 import { build } from 'esbuild';
 import { root } from './setup/command.mjs';
 
-/** Native, or asked for by hardly any process. */
-const APART = ['sharp', 'onnxruntime-node', '@fastify/swagger', '@fastify/swagger-ui'];
+/** Native, asked for by hardly any process, or not in the image (echarts). */
+const APART = ['sharp', 'onnxruntime-node', '@fastify/swagger', '@fastify/swagger-ui', 'echarts'];
 
 /** Of every file of the bundle: CommonJS modules ask for Node's own by `require`. */
 const BANNER = `

@@ -122,6 +122,12 @@ try {
   const model = join('node_modules', manifest.name, 'models', MODEL, '1', 'model.onnx');
   assert.match(npx('lcq', 'inspect', model), /20 layers/);
 
+  const lcqReport = () =>
+    spawnSync('npx', ['--no', '--', 'lcq', 'report', model], { cwd: project, encoding: 'utf8' });
+  assert.match(lcqReport().stderr, /UNSUPPORTED: .*npm install echarts/);
+  npm('install', '--ignore-scripts', 'echarts@6');
+  assert.equal(lcqReport().status, 0, 'a report, once echarts is there');
+
   const colours = { create: { width: 32, height: 32, channels: 3, background: '#36c' } };
   writeFileSync(join(project, 'picture.png'), await sharp(colours).png().toBuffer());
   writeFileSync(join(project, 'program.ts'), PROGRAM);
@@ -141,7 +147,9 @@ try {
     );
     assert.ok(said.labels[0] >= 0 && said.labels[0] === said.labels[1], JSON.stringify(said));
   });
-  console.log('used: lcq --help, inspect, serve; all subpaths compile under nodenext and run');
+  console.log(
+    'used: lcq --help, inspect, report, serve; all subpaths compile under nodenext and run',
+  );
 
   // Without the add-on of this platform: told what to do, and done.
   const installed = join(project, 'node_modules', manifest.name);

@@ -4,7 +4,11 @@ import { LcqError } from '../errors.js';
 import { decodePicture } from '../image/decode.js';
 import { pixelPacker } from '../image/normalize.js';
 import type { Activations } from '../quantization/post-training/network-runner.js';
-import { type ClassificationConfig, pictureShape } from '../repository/model-config.js';
+import {
+  type ClassificationConfig,
+  type ModelConfig,
+  pictureShape,
+} from '../repository/model-config.js';
 import { Random } from '../training/random.js';
 
 const IMAGE_FILE = /\.(jpe?g|png|webp)$/i;
@@ -19,22 +23,42 @@ export async function readCalibrationImages(
   folder: string,
   count: number,
   seed: number,
-  { input }: ClassificationConfig,
+  config: ClassificationConfig,
 ): Promise<Activations> {
-  const entries = await readdir(folder, { recursive: true }).catch((cause) => {
-    throw new LcqError('NOT_FOUND', `data folder '${folder}' cannot be read`, { cause });
-  });
-  const files = entries.filter((name) => IMAGE_FILE.test(name)).sort();
+  const files = await listImages(folder);
   if (files.length < count) {
     throw new LcqError('NOT_FOUND', `'${folder}' has ${files.length} images, ${count} are wanted`);
   }
   const order = new Random(seed).permutation(files.length).subarray(0, count);
+  return readImages(
+    Array.from(order, (index) => files[index]),
+    config,
+  );
+}
+
+/**
+ * Paths of the images of a folder and of all folders in it, sorted.
+ * @throws LcqError NOT_FOUND if it cannot be read
+ */
+export async function listImages(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true }).catch((cause) => {
+    throw new LcqError('NOT_FOUND', `data folder '${folder}' cannot be read`, { cause });
+  });
+  const names = entries.filter((name) => IMAGE_FILE.test(name)).sort();
+  return names.map((name) => join(folder, name));
+}
+
+/** @throws LcqError INVALID_ARGUMENT naming a file that cannot be used */
+export async function readImages(
+  paths: readonly string[],
+  { input }: ModelConfig,
+): Promise<Activations> {
+  const count = paths.length;
   const pack = pixelPacker(input);
   const shape = pictureShape(input);
   const size = 3 * input.height * input.width;
   const data = new Float32Array(count * size);
-  for (const [i, index] of order.entries()) {
-    const path = join(folder, files[index]);
+  for (const [i, path] of paths.entries()) {
     const picture = await decodePicture(await readFile(path), input, LIMITS).catch((cause) => {
       throw new LcqError('INVALID_ARGUMENT', `image '${path}': ${cause.message}`, { cause });
     });

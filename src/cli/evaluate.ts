@@ -1,15 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { LcqError } from '../errors.js';
-import { agreement, type Classify, evaluateClassification } from '../evaluation/classification.js';
+import { agreement, evaluateClassification } from '../evaluation/classification.js';
 import { type Detect, evaluateDetection } from '../evaluation/detection.js';
 import { readMarkedPictures } from '../evaluation/marked-pictures.js';
 import { placement } from '../image/letterbox.js';
-import type { ClassificationConfig, DetectionConfig } from '../repository/model-config.js';
+import type { DetectionConfig } from '../repository/model-config.js';
 import type { ModelDefinition } from '../repository/repository.js';
 import { listClassFolders } from '../training/class-folders.js';
 import { detectionDecoder, detectObjects } from '../vision/detector.js';
 import { findModel, type OpenModel, openModel } from './open-model.js';
+import { classifier } from './picture-classifier.js';
 import { createProgress } from './progress.js';
 
 /** Of one picture; COCO's average precision looks at no more of each class. */
@@ -121,17 +122,6 @@ async function evaluateEach<Result>(
     rows.push({ model: `${name}/${version}`, kernels: kernels || 'stock', result });
   }
   return rows;
-}
-
-function classifier({ definition, runPictures }: OpenModel): Classify {
-  const { output } = definition.config as ClassificationConfig;
-  return async (files) => {
-    const { outputs } = await runPictures(files.map(({ path }) => path));
-    const { shape, data } = outputs[output.name];
-    const scores = data as Float32Array;
-    const classes = shape[1];
-    return files.map((_, i) => scores.subarray(i * classes, (i + 1) * classes));
-  };
 }
 
 function detector({ definition, session, runPictures }: OpenModel, options: Options): Detect {

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { LcqError } from '../errors.js';
 import type { NamedType } from '../onnx/graph.js';
 import { decodeModel } from '../onnx/serde.js';
 import { type LayerSummary, type ModelSummary, summarize } from '../quantization/summary.js';
+import { readModelFile } from './model-bytes.js';
 
 export const command = new Command('inspect')
   .description('print the layers, bits, bytes and levels of an ONNX model file')
@@ -13,17 +12,6 @@ export const command = new Command('inspect')
     const summary = summarize(decodeModel(await readModelFile(path)));
     console.log(json ? JSON.stringify(summary, null, 2) : report(path, summary));
   });
-
-async function readModelFile(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    throw code === 'ENOENT'
-      ? new LcqError('NOT_FOUND', `there is no file '${path}'`, { cause })
-      : new LcqError('INVALID_ARGUMENT', `cannot read '${path}' (${code})`, { cause });
-  }
-}
 
 function report(path: string, summary: ModelSummary): string {
   const opsets = Object.entries(summary.opsets).map(([domain, v]) => `${domain || 'onnx'} ${v}`);

@@ -13,6 +13,7 @@ const COMMANDS = {
   evaluate: 'Measure the accuracy of models on labelled images: classes or boxes',
   bench: 'Time models and their nodes, against fp32 and int8',
   inspect: 'Print the layers, bits, bytes and levels of an LCQ model file',
+  report: 'Write a page on a model: curves, levels, noise and wrong answers, against fp32',
   setup: 'Build the native add-on for this machine',
 } as const satisfies Record<string, string>;
 

@@ -10,7 +10,7 @@ import { createLcqSession, type LcqSession } from '../runtime/lcq-session.js';
 import type { Tensor } from '../runtime/session.js';
 import { checkSession } from '../serving/load.js';
 
-const LIMITS = { maxBytes: 64 * 2 ** 20, maxPixels: 100_000_000 };
+export const LIMITS = { maxBytes: 64 * 2 ** 20, maxPixels: 100_000_000 };
 
 export interface PictureRun {
   readonly outputs: Readonly<Record<string, Tensor>>;

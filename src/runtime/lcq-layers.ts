@@ -7,7 +7,7 @@ import type { LcqLayer, TrainedQuantizer } from './session.js';
  * beside the graph, a JSON list; rows that are not what it writes are passed over.
  */
 export function lcqLayers(uses: readonly KernelUse[], quantizers: string): LcqLayer[] {
-  const trained = new Map(parseRows(quantizers).flatMap(namedQuantizer));
+  const trained = trainedQuantizers(quantizers);
   return uses.flatMap(({ node, op, kernel, layer }) => {
     if (layer === undefined) return [];
     const { input, weights, ...facts } = layer;
@@ -22,6 +22,11 @@ export function lcqLayers(uses: readonly KernelUse[], quantizers: string): LcqLa
       ...(weightQuantizer && { weightQuantizer }),
     };
   });
+}
+
+/** What the exporter says of the quantizers, by the name of what each made; see `lcqLayers`. */
+export function trainedQuantizers(json: string): Map<string, TrainedQuantizer> {
+  return new Map(parseRows(json).flatMap(namedQuantizer));
 }
 
 function parseRows(json: string): unknown[] {

@@ -17,7 +17,7 @@ function lcq(args: readonly string[], nodeOptions: readonly string[] = []) {
 test('--help lists every command', () => {
   const { status, stdout } = lcq(['--help']);
   assert.equal(status, 0);
-  for (const name of ['serve', 'train', 'evaluate', 'inspect']) {
+  for (const name of ['serve', 'train', 'evaluate', 'report', 'inspect']) {
     assert.match(stdout, new RegExp(`^  ${name} +[A-Z]`, 'm'));
   }
 });
@@ -35,7 +35,7 @@ test('--version is that of the package', () => {
 });
 
 test('every listed command can be loaded and has help of its own', () => {
-  for (const name of ['serve', 'train', 'evaluate', 'inspect']) {
+  for (const name of ['serve', 'train', 'evaluate', 'report', 'inspect']) {
     const { status, stdout } = lcq([name, '--help']);
     assert.equal(status, 0, name);
     assert.match(stdout, new RegExp(`^Usage: lcq ${name}`), name);

@@ -28,6 +28,8 @@ const FORBIDDEN = [
   ['src/training/trainer.ts', '../batching/batcher.js'],
   ['src/training/gradients/linear.ts', '../../runtime/session.js'],
   ['src/evaluation/accuracy.ts', '../serving/pipeline.js'],
+  ['src/report/page.ts', '../serving/service.js'],
+  ['src/report/page.ts', 'node:fs'],
   // Offline code is in layers: onnx, training, quantization.
   ['src/onnx/builder.ts', '../training/autodiff.js'],
   ['src/training/trainer.ts', '../quantization/insert.js'],

@@ -105,7 +105,8 @@ export async function visit(
   }
 }
 
-async function violations(page: Page): Promise<string[]> {
+/** Rules of accessibility that a page breaks, as it stands. */
+export async function violations(page: Page): Promise<string[]> {
   // By the debugger: the page's own policy lets no such script in.
   await page.evaluate(AXE);
   const found = (await page.evaluate('axe.run()')) as {
