@@ -16,6 +16,9 @@ constexpr size_t kBits = 2, kLevels = 1 << kBits;
 /// Output pixels whose indices are made together: a block of entries is read once for all of them. About: a strip is
 /// whole rows.
 constexpr int64_t kStripPixels = 256;
+/// Neighbouring strips prepare the rows that both read, and shares of the outputs prepare all: there are fewer of both
+/// than could be tasks.
+constexpr size_t kTasksPerStrip = 2, kTasksPerShare = 4;
 
 size_t divide_up(size_t value, size_t by) { return (value + by - 1) / by; }
 size_t round_up(size_t value, size_t multiple) { return divide_up(value, multiple) * multiple; }
@@ -95,11 +98,11 @@ class LookupConv final : public Conv {
   const char* name() const override { return kernel_.name; }
 
   size_t scratch_bytes(const ConvCall& call) const override {
-    return acc_bytes() + runs_bytes() + pixels_bytes(call) + strip_.bytes(call, strip_rows(call));
+    return acc_bytes() + runs_bytes() + pixels_bytes(call) + strip_.bytes(call, most_rows(call));
   }
 
   size_t tasks(const ConvCall& call, size_t wanted) const override {
-    return std::min(wanted, strips(call) * shares(call, wanted));
+    return std::min(wanted, strips(call, wanted) * shares(call, wanted));
   }
 
   void run(const ConvCall& call, size_t task, size_t tasks, std::byte* scratch) const override {
@@ -110,10 +113,11 @@ class LookupConv final : public Conv {
               reinterpret_cast<uint8_t*>(scratch + acc_bytes() + runs_bytes() + pixels_bytes(call))};
     place(work);
     // With fewer strips than tasks the output channels are shared out too.
-    const size_t share_count = shares(call, tasks), units = strips(call) * share_count;
+    const size_t strip_count = image_strips(call, tasks), total = strips(call, tasks);
+    const size_t share_count = shares(call, tasks), units = total * share_count;
     for (size_t unit = units * task / tasks; unit < units * (task + 1) / tasks; ++unit) {
-      const size_t share = unit / strips(call);
-      run_strip(work, unit % strips(call), blocks_.size() * share / share_count,
+      const size_t share = unit / total;
+      run_strip(work, unit % total, strip_count, blocks_.size() * share / share_count,
                 blocks_.size() * (share + 1) / share_count);
     }
   }
@@ -133,25 +137,29 @@ class LookupConv final : public Conv {
   size_t runs_bytes() const { return round_up(runs_.size() * sizeof(LookupRun), 64); }
 
   size_t pixels_bytes(const ConvCall& call) const {
-    return round_up(strip_rows(call) * call.output_width * sizeof(uint32_t), 64);
+    return round_up(most_rows(call) * call.output_width * sizeof(uint32_t), 64);
   }
 
-  /// Output rows of a strip; the strips of an image are about as high as one another.
-  static int64_t strip_rows(const ConvCall& call) {
-    const int64_t most = std::clamp<int64_t>(kStripPixels / call.output_width, 1, call.output_height);
-    return divide_up(call.output_height, divide_up(call.output_height, most));
+  /// The most output rows of a strip.
+  static int64_t most_rows(const ConvCall& call) {
+    return std::clamp<int64_t>(kStripPixels / call.output_width, 1, call.output_height);
   }
 
-  static size_t image_strips(const ConvCall& call) {
-    return divide_up(call.output_height, strip_rows(call));
+  /// Strips of an image: more than its size asks for where tasks would go without.
+  static size_t image_strips(const ConvCall& call, size_t tasks) {
+    const size_t least = divide_up(call.output_height, most_rows(call));
+    const size_t wanted = divide_up(divide_up(tasks, kTasksPerStrip), ImageStrip::images(call));
+    return std::min<size_t>(std::max(least, wanted), call.output_height);
   }
 
-  static size_t strips(const ConvCall& call) {
-    return ImageStrip::images(call) * image_strips(call);
+  static size_t strips(const ConvCall& call, size_t tasks) {
+    return ImageStrip::images(call) * image_strips(call, tasks);
   }
 
-  size_t shares(const ConvCall& call, size_t wanted) const {
-    return std::min(divide_up(wanted, strips(call)), blocks_.size());
+  /// Parts that the output channels are divided into. Each makes the indices anew.
+  size_t shares(const ConvCall& call, size_t tasks) const {
+    const size_t wanted = divide_up(tasks, kTasksPerShare);
+    return std::min(divide_up(wanted, strips(call, tasks)), blocks_.size());
   }
 
   /// Offsets of the runs and of the pixels: the same in every strip.
@@ -161,19 +169,20 @@ class LookupConv final : public Conv {
       work.runs[i] = {strip_.tap_offset(work.call, run.kh, run.kw) + run.first, run.count};
     }
     uint32_t* pixel = work.pixels;
-    for (int64_t oh = 0; oh < strip_rows(work.call); ++oh) {
+    for (int64_t oh = 0; oh < most_rows(work.call); ++oh) {
       for (int64_t ow = 0; ow < work.call.output_width; ++ow) {
         *pixel++ = static_cast<uint32_t>(strip_.pixel_offset(work.call, oh, ow));
       }
     }
   }
 
-  /// The blocks [begin, end) of a strip.
-  void run_strip(const Work& work, size_t strip, size_t begin, size_t end) const {
+  /// The blocks [begin, end) of one of the strips, of which there are `strip_count` in an image.
+  void run_strip(const Work& work, size_t strip, size_t strip_count, size_t begin,
+                 size_t end) const {
     const ConvCall& call = work.call;
-    const int64_t n = strip / image_strips(call);
-    const int64_t first = strip % image_strips(call) * strip_rows(call);
-    const int64_t last = std::min(first + strip_rows(call), call.output_height);
+    const size_t n = strip / strip_count, index = strip % strip_count;
+    const int64_t first = call.output_height * index / strip_count;
+    const int64_t last = call.output_height * (index + 1) / strip_count;
     // Outside the image is code 0, of which all indices are 0.
     strip_.fill(
         call, n, first, last, work.indices,
