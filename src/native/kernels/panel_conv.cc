@@ -15,6 +15,8 @@ namespace {
 /// several tiles: a part of the level-2 cache. More pixels do not help.
 constexpr size_t kStripBytes = 320 * 1024;
 constexpr size_t kMaxStripPixels = 128;
+/// Each share of the output channels gathers the panels anew: there are fewer shares than could be tasks.
+constexpr size_t kTasksPerShare = 2;
 /// Weights that are no more when unpacked stay in the level-2 cache next to the panels.
 constexpr size_t kResidentBytes = 320 * 1024;
 
@@ -87,7 +89,8 @@ class PanelConv final : public Conv {
   size_t strips(int64_t pixels) const { return (pixels + strip_ - 1) / strip_; }
 
   size_t shares(int64_t pixels, size_t wanted) const {
-    return std::min((wanted + strips(pixels) - 1) / strips(pixels), blocks_per_group_);
+    const size_t sharing = (wanted + kTasksPerShare - 1) / kTasksPerShare;
+    return std::min((sharing + strips(pixels) - 1) / strips(pixels), blocks_per_group_);
   }
 
   /// Unpacked bytes of a whole block, the place of each where all are resident.
