@@ -35,7 +35,9 @@ class LcqWriter {
   private readonly network: Network;
   private readonly bits: WeightBits;
   private readonly writer = new ModelWriter();
-  /** Layers whose values are added to others: they need a stream. */
+  /** Layers whose values are added to others. */
+  private readonly added: ReadonlySet<string>;
+  /** Those and others that need a stream. */
   private readonly streams: ReadonlySet<string>;
   /** Layers whose values may be negative: their codes have a zero point. */
   private readonly linear: ReadonlySet<string>;
@@ -55,7 +57,8 @@ class LcqWriter {
     );
     // At 8 bits all values are streams, as the exporter has it: their thresholds serve all channels.
     const all = bits === 8 ? network.layers.map(({ name }) => name) : [];
-    this.streams = new Set([...added, ...pools.map(({ input }) => input), ...all]);
+    this.added = new Set([...added, ...pools.map(({ input }) => input)]);
+    this.streams = new Set([...this.added, ...all]);
     this.linear = new Set(
       network.layers.flatMap((layer) =>
         layer.kind === 'convolution' && layer.ceiling === undefined ? layer.name : [],
@@ -161,9 +164,11 @@ class LcqWriter {
     );
     const steps = read ? 2 ** this.bits - 1 : 0;
     const base = ceiling === undefined ? -(steps + 1) / 2 : 0;
-    const thresholds = new Int32Array(steps).map((_, t) =>
-      Math.round((STREAM_SPREAD * 2 * (base + t + 0.5)) / steps),
-    );
+    // The exporter puts thresholds of 8 bits a power of two apart where nothing else reads the stream.
+    const exact = (STREAM_SPREAD * 2) / steps;
+    const distance =
+      this.bits === 8 && !this.added.has(name) ? 2 ** Math.round(Math.log2(exact)) : exact;
+    const thresholds = new Int32Array(steps).map((_, t) => Math.round(distance * (base + t + 0.5)));
     const inputs = [
       ...operands,
       writer.constant(`${name}.scale`, 'float32', scale),

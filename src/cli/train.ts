@@ -14,6 +14,7 @@ import {
 } from '../quantization/insert.js';
 import { rangedValues } from '../quantization/layer-ending.js';
 import { fullPrecisionModel } from '../quantization/publish.js';
+import { isQuantized, quantizerInputs, requantize } from '../quantization/requantize.js';
 import { type Checkpoint, readCheckpoint } from '../training/checkpoint.js';
 import type { Images } from '../training/images.js';
 import { RunFolder } from '../training/run-folder.js';
@@ -62,7 +63,10 @@ export const command = new Command('train')
     ).choices([...CLASSIFIERS, ...DETECTORS]),
   )
   .option('--from <checkpoint>', 'start from the parameters of an earlier run')
-  .option('--bits <wXaY>', 'quantize the network of --from to 2, 3 or 4 bits, e.g. w2a2')
+  .option(
+    '--bits <wXaY>',
+    'quantize the network of --from to 2, 3 or 4 bits, e.g. w2a2; one that is quantized, to fewer',
+  )
   .option('--teacher <checkpoint>', 'full-precision network whose outputs are learned as well')
   .option('--distillation <share>', "weight of the teacher's outputs, 0 to 1", share, 0.5)
   .option('--epochs <n>', 'passes over the training images (20; detection 80)', positiveInteger)
@@ -205,8 +209,12 @@ async function quantized(
 ): Promise<Graph> {
   const bits = parseBits(bitsText);
   const calibration = calibrationOn(images, seed, threads);
-  const activations = activationBits(graph, bits.activationBits);
+  const again = isQuantized(graph);
+  const activations = again
+    ? quantizerInputs(graph, bits.activationBits)
+    : activationBits(graph, bits.activationBits);
   const clips = await calibrateClips(graph, activations, images, calibration);
+  if (again) return requantize(graph, bits, clips);
   const settings = {
     ...bits,
     intervals: DEFAULT_INTERVALS,

@@ -32,6 +32,12 @@ export interface QuantizerGrid {
 /** The default R: 4096 cells cost the trainer 5 % more. */
 export const GRID_CELLS = 1024;
 
+/** The R next to the default for which the borders of s uniform steps, (k - 1/2) / s, are borders of cells. */
+export function uniformCells(steps: number): number {
+  const multiple = 2 * steps;
+  return multiple * Math.round(GRID_CELLS / multiple);
+}
+
 export type QuantizerGridParameters = LcqQuantizerParameters & {
   readonly cap: number;
   readonly cells?: number;
@@ -65,6 +71,12 @@ export function quantizerGrid({
     codes,
     thresholds,
   };
+}
+
+/** Whether the code k begins at exactly (k - 1/2) / s for all k. */
+export function isUniform({ thresholds, cells }: QuantizerGrid): boolean {
+  const steps = thresholds.length;
+  return thresholds.every((r, i) => 2 * steps * r === (2 * i + 1) * cells);
 }
 
 /**

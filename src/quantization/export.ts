@@ -15,6 +15,7 @@ import {
   foldBias,
   foldNorm,
   realThresholds,
+  shiftedUnit,
   streamThresholds,
 } from './fold.js';
 import { type LayerEnding, layerEndings, rangeOf, streamUnits } from './layer-ending.js';
@@ -71,7 +72,7 @@ class Exporter {
     this.topology = new Topology(source);
     this.ranges = ranges;
     this.endings = layerEndings(this.topology);
-    this.units = streamUnits(this.endings.values(), ranges);
+    this.units = new Map([...streamUnits(this.endings.values(), ranges), ...this.shiftedUnits()]);
     this.constants = new Set(source.initializers.keys());
     const chw = source.inputs[0].type.dtype === 'float32';
     this.imageShape = chw ? [3, height, width] : [height, width, 3];
@@ -100,6 +101,15 @@ class Exporter {
       functions: lcqFunctions.filter((f) => used.has(f.name)),
       metadata: { 'lcq.quantizers': JSON.stringify(this.quantizers()) },
     };
+  }
+
+  /** Units of streams that are there for the sake of fine codes. */
+  private *shiftedUnits(): Iterable<[string, number]> {
+    for (const { value, quantize, streams, codesOnly } of this.endings.values()) {
+      if (!streams || !codesOnly) continue;
+      const unit = shiftedUnit(gridOf(this.topology, quantize as Node).grid);
+      if (unit !== undefined) yield [value, unit];
+    }
   }
 
   private node(node: Node): void {

@@ -1,4 +1,4 @@
-import type { QuantizerGrid } from '../lcq/grid.js';
+import { isUniform, type QuantizerGrid } from '../lcq/grid.js';
 import { floatAttribute } from '../onnx/attributes.js';
 import { elementsOf } from '../onnx/elements.js';
 import type { Graph, Node } from '../onnx/graph.js';
@@ -85,6 +85,20 @@ export function accumulatorThresholds(
 /** Integer thresholds on a stream of the given unit. */
 export function streamThresholds(reals: Float64Array, unit: number): Int32Array {
   return Int32Array.from(reals, (t) =>
-    Math.min(INT32_MAX, Math.max(INT32_MIN, Math.ceil(t / unit))),
+    Math.min(INT32_MAX, Math.max(INT32_MIN, Math.ceil(t / unit - ROUNDING))),
   );
+}
+
+/** What binary64 may have put between an integer threshold and its quotient. */
+const ROUNDING = 1e-6;
+
+/**
+ * The unit of a stream that only a uniform quantizer reads: the largest in which its thresholds are 2^p apart and its
+ * clip is within 16 bits. Kernels shift by p instead of comparing. Undefined where steps are not all alike.
+ */
+export function shiftedUnit(grid: QuantizerGrid): number | undefined {
+  const steps = grid.thresholds.length;
+  return isUniform(grid)
+    ? grid.alpha / (steps * 2 ** Math.floor(Math.log2(32767 / steps)))
+    : undefined;
 }

@@ -20,7 +20,7 @@ export interface QuantizationSettings {
 export const DEFAULT_INTERVALS = 16;
 
 /** Clips that minimise the squared error of uniform levels on a standard normal, as weights are under LWN. */
-const WEIGHT_CLIP: Readonly<Record<LowBits, number>> = { 2: 0.996, 3: 1.758, 4: 2.346 };
+export const WEIGHT_CLIP: Readonly<Record<LowBits, number>> = { 2: 0.996, 3: 1.758, 4: 2.346 };
 /** Activations are many: a quarter of the batch tells enough of the gradients of their clip and compander. */
 const ACTIVATION_SHARE = 4;
 const LAST_LAYER_STEPS = 127;

@@ -23,6 +23,8 @@ export interface LayerEnding {
   readonly quantize: Node | undefined;
   /** Whether there is a stream of `value`: it is needed beside its codes, or these have many thresholds. */
   readonly streams: boolean;
+  /** Whether nothing but `quantize` reads `value`. */
+  readonly codesOnly: boolean;
   /** All nodes behind the convolution that the operator replaces. */
   readonly nodes: readonly Node[];
 }
@@ -66,6 +68,7 @@ function endingOf(topology: Topology, conv: Node, streams: ReadonlySet<string>):
   const readers = topology.readers(value);
   const quantize = readers.find((reader) => reader.opType === 'Quantize');
   if (quantize) nodes.push(quantize);
+  const codesOnly = !residual && readers.length === 1 && !!quantize && !topology.isOutput(value);
   return {
     norm,
     residual: residual || undefined,
@@ -73,12 +76,8 @@ function endingOf(topology: Topology, conv: Node, streams: ReadonlySet<string>):
     affine,
     value,
     quantize,
-    streams:
-      !!residual ||
-      readers.length !== 1 ||
-      !quantize ||
-      isFine(quantize) ||
-      topology.isOutput(value),
+    streams: !codesOnly || isFine(quantize),
+    codesOnly,
     nodes,
   };
 }

@@ -174,6 +174,22 @@ const layers: Readonly<Record<string, ConvChoice>> = {
     kernel: [1, 1],
     pads: none,
   },
+  '4 bits, levels up to 127': {
+    weightBits: 4,
+    caps: [127, 42],
+    inputLevelCount: 16,
+    depth: 37,
+    channelsPerGroup: 29,
+    size: [9, 11],
+  },
+  '3 bits, levels up to 127, all-maximal rows': {
+    weightBits: 3,
+    caps: [127, 14],
+    inputLevelCount: 8,
+    depth: 80,
+    channelsPerGroup: 9,
+    extreme: true,
+  },
   'ternary weights, three levels': {
     weightBits: 2,
     caps: [30, 1],
@@ -319,6 +335,7 @@ for (const { name: set, kernels } of sets) {
 function randomLayer(next: (low: number, high: number) => number): ConvLayer {
   const depthwise = next(0, 4) === 0;
   const ternary = next(0, 3) === 0;
+  const small = ternary || next(0, 1) === 0;
   const weightBits = ternary ? 2 : ([2, 3, 4, 8] as const)[next(0, 3)];
   const group = depthwise ? next(1, 150) : next(0, 3) === 0 ? next(2, 3) : 1;
   const kernel = [next(1, 4), next(1, 4)] as const;
@@ -338,8 +355,8 @@ function randomLayer(next: (low: number, high: number) => number): ConvLayer {
       strides: [next(1, 3), next(1, 3)],
       dilations: [next(1, 2), next(1, 2)],
       inputLevelCount: ternary ? 4 : [4, 8, 16, 256][next(0, 3)],
-      inputZeroPoint: ternary ? 0 : next(0, 1) * next(1, 255),
-      ...(ternary && { caps: [next(1, 127), 1] }),
+      inputZeroPoint: ternary ? 0 : next(0, 1) * next(1, small ? 127 : 255),
+      ...(small && { caps: [next(1, 127), ternary ? 1 : 2 ** (weightBits - 1) - 1] }),
       residualStride: next(1, 3),
       residualChannels: next(1, group * channelsPerGroup - residualOffset),
       outputMin: next(0, 1) * -32768,

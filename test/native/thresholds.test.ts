@@ -41,6 +41,30 @@ for (const { name: set } of listKernels().filter(({ available }) => available)) 
       await checkOn(set, convStreamCase(layer));
     });
 
+    for (const [first, distance, count] of [
+      [-64, 1, 255],
+      [64, 128, 255],
+      [-32640, 256, 255],
+      [-32767, 256, 254],
+      [32767 - 15 * 2048, 2048, 16],
+      [-1000, 2048, 16],
+      [3, 96, 255],
+    ]) {
+      test(`${count} thresholds from ${first} on, ${distance} apart`, async () => {
+        const choice = { weightBits: 4, depth: 9, channelsPerGroup: 37 } as const;
+        const { attributes, operands } = randomConvLayer(choice, randomIntegers(count));
+        const layer: ConvLayer = {
+          attributes: { ...attributes, outputMin: -32768 },
+          operands: {
+            ...operands,
+            scale: operands.scale.map((value, m) => value * 4 ** (m % 6)),
+            streamThresholds: Int32Array.from({ length: count }, (_, t) => first + distance * t),
+          },
+        };
+        await checkOn(set, convStreamCase(layer));
+      });
+    }
+
     for (const count of [1, 3, 7, 8, 15]) {
       test(`${count} thresholds that 16 bits hold between them, and just do not`, async () => {
         const next = randomIntegers(count);

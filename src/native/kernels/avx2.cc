@@ -2,18 +2,13 @@
 // weights that cannot reach it; vpmaddwd on 16-bit weights is exact for all.
 #include <immintrin.h>
 
-#include "panel_kernel.h"
+#include "tile_256.h"
 
 namespace lcq::kernels {
 
 namespace {
 
-constexpr size_t kRows = 4, kColumns = 16, kLanes = 8;
-static_assert(kRows <= kMaxRows && kColumns <= kMaxColumns);
-
-inline __m256i load(const void* at) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(at));
-}
+using namespace tile256;
 
 inline __m128i load_half(const void* at) {
   return _mm_loadu_si128(static_cast<const __m128i*>(at));
@@ -21,12 +16,8 @@ inline __m128i load_half(const void* at) {
 
 /// One step of four products by 16-bit sums of two that must not saturate.
 struct PairSums {
-  static constexpr size_t kDepth = 4, kWeightSize = sizeof(int8_t);
-  static __m256i broadcast(const uint8_t* input) {
-    int32_t word;
-    __builtin_memcpy(&word, input, sizeof word);
-    return _mm256_set1_epi32(word);
-  }
+  static constexpr size_t kRows = 4, kDepth = 4, kWeightSize = sizeof(int8_t);
+  static __m256i broadcast(const uint8_t* input) { return broadcast4(input); }
   static __m256i multiply_add(__m256i sum, __m256i input, __m256i weight) {
     const __m256i pairs = _mm256_maddubs_epi16(input, weight);
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
@@ -35,7 +26,7 @@ struct PairSums {
 
 /// One step of two exact products.
 struct Exact {
-  static constexpr size_t kDepth = 2, kWeightSize = sizeof(int16_t);
+  static constexpr size_t kRows = 4, kDepth = 2, kWeightSize = sizeof(int16_t);
   static __m256i broadcast(const uint8_t* input) {
     int16_t word;
     __builtin_memcpy(&word, input, sizeof word);
@@ -47,55 +38,6 @@ struct Exact {
 };
 static_assert(kLanes * PairSums::kDepth * PairSums::kWeightSize == sizeof(__m256i));
 static_assert(kLanes * Exact::kDepth * Exact::kWeightSize == sizeof(__m256i));
-
-/// Loops are unrolled before registers are given out, or GCC keeps the sums in memory.
-template <typename Step, size_t Rows, size_t Vectors>
-void tile(const uint8_t* panel, size_t stride, const uint8_t* weights, size_t steps,
-          const int32_t* start, size_t start_pitch, int32_t* acc) {
-  __m256i sum[Rows][Vectors];
-#pragma GCC unroll 8
-  for (size_t r = 0; r < Rows; ++r) {
-#pragma GCC unroll 8
-    for (size_t v = 0; v < Vectors; ++v) sum[r][v] = load(start + r * start_pitch + v * kLanes);
-  }
-  for (size_t step = 0; step < steps; ++step, weights += Vectors * 32, panel += Step::kDepth) {
-    __m256i weight[Vectors];
-#pragma GCC unroll 8
-    for (size_t v = 0; v < Vectors; ++v) weight[v] = load(weights + v * 32);
-#pragma GCC unroll 8
-    for (size_t r = 0; r < Rows; ++r) {
-      const __m256i input = Step::broadcast(panel + r * stride);
-#pragma GCC unroll 8
-      for (size_t v = 0; v < Vectors; ++v) {
-        sum[r][v] = Step::multiply_add(sum[r][v], input, weight[v]);
-      }
-    }
-  }
-#pragma GCC unroll 8
-  for (size_t r = 0; r < Rows; ++r) {
-#pragma GCC unroll 8
-    for (size_t v = 0; v < Vectors; ++v) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(acc + r * kColumns + v * kLanes), sum[r][v]);
-    }
-  }
-}
-
-using Tile = void (*)(const uint8_t*, size_t, const uint8_t*, size_t, const int32_t*, size_t,
-                      int32_t*);
-template <typename Step>
-constexpr Tile kTiles[kRows][kColumns / kLanes] = {
-    {tile<Step, 1, 1>, tile<Step, 1, 2>},
-    {tile<Step, 2, 1>, tile<Step, 2, 2>},
-    {tile<Step, 3, 1>, tile<Step, 3, 2>},
-    {tile<Step, 4, 1>, tile<Step, 4, 2>},
-};
-
-template <typename Step>
-void multiply(const uint8_t* panel, size_t stride, const void* weights, size_t steps, size_t rows,
-              size_t width, const int32_t* start, size_t start_pitch, int32_t* acc) {
-  kTiles<Step>[rows - 1][width / kLanes - 1](panel, stride, static_cast<const uint8_t*>(weights),
-                                             steps, start, start_pitch, acc);
-}
 
 void map16(const uint8_t* codes, size_t count, const uint8_t* levels, uint8_t* out) {
   const __m128i table = load_half(levels);
@@ -196,6 +138,18 @@ inline void store_codes(const StreamConstants& c, __m128i s, uint8_t* codes, siz
   store_first(codes, _mm_packus_epi16(code, code), count);
 }
 
+/// The same of thresholds that are 2^shift apart.
+inline void store_shifted_codes(const StreamConstants& c, __m128i s, uint8_t* codes, size_t count) {
+  const int16_t last = c.below[c.below_count - 1];
+  const __m128i least = _mm_set1_epi16(c.below[0]);
+  const __m128i most = _mm_set1_epi16(last < INT16_MAX ? last + 1 : INT16_MAX);
+  const __m128i start = _mm_set1_epi16(static_cast<short>(c.below[0] - (1 << c.shift) + 1));
+  const __m128i within = _mm_min_epi16(_mm_max_epi16(s, least), most);
+  const __m128i counted = _mm_srl_epi16(_mm_sub_epi16(within, start), _mm_cvtsi32_si128(c.shift));
+  const __m128i code = _mm_add_epi16(counted, _mm_set1_epi16(c.base));
+  store_first(codes, _mm_packus_epi16(code, code), count);
+}
+
 /// The same of many thresholds, by bisection: several values are on their way at once.
 inline void bisect_codes(const StreamConstants& c, const int16_t* values, uint8_t* codes,
                          size_t count) {
@@ -221,9 +175,13 @@ void finish_stream(const Sums& sums, const StreamConstants& c, const int16_t* re
       const __m128i p = narrow(_mm256_cvtps_epi32(_mm256_min_ps(y, high)));
       const __m128i s = _mm_max_epi16(_mm_adds_epi16(p, load_half(residual + m)), minimum);
       store_first(stream + r * pitch + m, s, sums.count - m);
-      if (c.below_count <= kFew) store_codes(c, s, codes + r * pitch + m, sums.count - m);
+      if (c.shift >= 0) {
+        store_shifted_codes(c, s, codes + r * pitch + m, sums.count - m);
+      } else if (c.below_count <= kFew) {
+        store_codes(c, s, codes + r * pitch + m, sums.count - m);
+      }
     }
-    if (c.below_count > kFew) {
+    if (c.shift < 0 && c.below_count > kFew) {
       bisect_codes(c, stream + r * pitch, codes + r * pitch, sums.count);
     }
   }
@@ -246,11 +204,11 @@ const TileOps tile_ops_avx2 = {map16,       unpack<2>,          unpack<4>,
                                finish_real};
 
 const PanelKernel conv_u8s8_4x16_avx2 = {
-    "conv_u8s8_4x16_avx2", kRows, kColumns, kLanes, PairSums::kDepth, 1, PairSums::kWeightSize,
+    "conv_u8s8_4x16_avx2", PairSums::kRows, kColumns, kLanes, PairSums::kDepth, 1, PairSums::kWeightSize,
     INT16_MAX / 2, multiply<PairSums>, &tile_ops_avx2};
 
 const PanelKernel conv_u8s16_4x16_avx2 = {
-    "conv_u8s16_4x16_avx2", kRows, kColumns, kLanes, Exact::kDepth, 1, Exact::kWeightSize,
+    "conv_u8s16_4x16_avx2", Exact::kRows, kColumns, kLanes, Exact::kDepth, 1, Exact::kWeightSize,
     0, multiply<Exact>, &tile_ops_avx2};
 
 }  // namespace lcq::kernels

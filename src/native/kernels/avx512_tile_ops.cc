@@ -261,6 +261,27 @@ class WideSearch {
   __m512i table_[kGroups];
 };
 
+/// Counts thresholds that are 2^shift apart.
+class ShiftedCount {
+ public:
+  explicit ShiftedCount(const StreamConstants& c)
+      : least_(_mm512_set1_epi16(c.below[0])),
+        most_(_mm512_set1_epi16(one_above(c.below[c.below_count - 1]))),
+        start_(_mm512_set1_epi16(static_cast<short>(c.below[0] - (1 << c.shift) + 1))),
+        shift_(_mm_cvtsi32_si128(c.shift)) {}
+
+  inline __m512i operator()(__m512i value) const {
+    const __m512i within = _mm512_min_epi16(_mm512_max_epi16(value, least_), most_);
+    return _mm512_srl_epi16(_mm512_sub_epi16(within, start_), shift_);
+  }
+
+ private:
+  static short one_above(int16_t last) { return last < INT16_MAX ? last + 1 : INT16_MAX; }
+
+  __m512i least_, most_, start_;
+  __m128i shift_;
+};
+
 template <typename Count>
 void stream_rows(const Count& count, const Sums& sums, const StreamConstants& c,
                  const int16_t* residual, size_t residual_pitch, int16_t* stream, uint8_t* codes,
@@ -296,6 +317,7 @@ void finish_stream(const Sums& sums, const StreamConstants& c, const int16_t* re
   if (c.below_count < 4) return rows(Search<2>(c.below));
   if (c.below_count < 8) return rows(Search<3>(c.below));
   if (c.below_count < 16) return rows(Search<4>(c.below));
+  if (c.shift >= 0) return rows(ShiftedCount(c));
   rows(WideSearch(c.below));
 }
 

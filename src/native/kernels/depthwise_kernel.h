@@ -25,5 +25,6 @@ struct DepthwiseKernel {
 
 extern const DepthwiseKernel depthwise_u8s8_8x64_avx512vnni;
 extern const DepthwiseKernel depthwise_u8s16_8x16_avx2;
+extern const DepthwiseKernel depthwise_u8s16_8x16_neon;
 
 }  // namespace lcq::kernels

@@ -36,10 +36,28 @@ KernelSet kernel_set([[maybe_unused]] Isa isa) {
   if (isa == Isa::kAvx512Vnni) {
     return {&depthwise_u8s8_8x64_avx512vnni, nullptr, {&conv_u8s8_8x32_avx512vnni}};
   }
+#if defined(LCQ_AVXVNNI)
+  if (isa == Isa::kAvxVnni) {
+    return {&depthwise_u8s16_8x16_avx2, &lookup_u2s2_4x32_avx2, {&conv_u8s8_6x16_avxvnni}};
+  }
+#endif
   if (isa == Isa::kAvx2) {
     return {&depthwise_u8s16_8x16_avx2,
             &lookup_u2s2_4x32_avx2,
             {&conv_u8s8_4x16_avx2, &conv_u8s16_4x16_avx2}};
+  }
+#endif
+#if defined(LCQ_ARM64)
+  if (isa == Isa::kNeonI8mm) {
+    return {&depthwise_u8s16_8x16_neon, &lookup_u2s2_4x32_neon, {&conv_u8s8_8x8_neoni8mm}};
+  }
+  if (isa == Isa::kNeonDot) {
+    return {&depthwise_u8s16_8x16_neon,
+            &lookup_u2s2_4x32_neon,
+            {&conv_u7s8_8x8_neondot, &conv_u8s16_4x16_neon}};
+  }
+  if (isa == Isa::kNeon) {
+    return {&depthwise_u8s16_8x16_neon, &lookup_u2s2_4x32_neon, {&conv_u8s16_4x16_neon}};
   }
 #endif
   return {};
@@ -48,16 +66,20 @@ KernelSet kernel_set([[maybe_unused]] Isa isa) {
 std::vector<IsaInfo> describe() {
   const CpuFeatures cpu = cpu_features();
   std::vector<IsaInfo> infos = {
-      {Isa::kScalar, "scalar", true, 
+      {Isa::kScalar, "scalar", true,
        {"conv_u8s8_1x1_scalar", "global_average_pool_s16_scalar", "max_pool_u8_scalar",
         "max_pool_s16_scalar"}},
       {Isa::kAvx2, "avx2", cpu.avx2, {}},
+      {Isa::kAvxVnni, "avxvnni", cpu.avxvnni, {}},
       {Isa::kAvx512Vnni, "avx512vnni", cpu.avx512vnni, {}},
       {Isa::kAvx512Vbmi, "avx512vbmi", cpu.avx512vbmi, {}},
       {Isa::kAmx, "amx", cpu.amx, {}},
+      {Isa::kNeon, "neon", cpu.neon, {}},
+      {Isa::kNeonDot, "neondot", cpu.neondot, {}},
+      {Isa::kNeonI8mm, "neoni8mm", cpu.neoni8mm, {}},
   };
   // Where permutes are slow, a look-up gains nothing over vpdpbusd.
-  if (!cpu.fast_byte_permutes) std::swap(infos[2], infos[3]);
+  if (!cpu.fast_byte_permutes) std::swap(infos[3], infos[4]);
   for (IsaInfo& info : infos) {
     const KernelSet set = kernel_set(info.isa);
     if (set.lookup != nullptr) info.kernels.push_back(set.lookup->name);

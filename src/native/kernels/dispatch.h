@@ -11,7 +11,17 @@
 namespace lcq::kernels {
 
 /// A set of kernels for one instruction set.
-enum class Isa { kScalar, kAvx2, kAvx512Vnni, kAvx512Vbmi, kAmx };
+enum class Isa {
+  kScalar,
+  kAvx2,
+  kAvxVnni,
+  kAvx512Vnni,
+  kAvx512Vbmi,
+  kAmx,
+  kNeon,
+  kNeonDot,
+  kNeonI8mm
+};
 
 struct IsaInfo {
   Isa isa;

@@ -54,5 +54,6 @@ inline constexpr size_t kLookupDepths[] = {4, 2, 1};
 
 extern const LookupKernel lookup_u2s2_8x64_avx512vbmi;
 extern const LookupKernel lookup_u2s2_4x32_avx2;
+extern const LookupKernel lookup_u2s2_4x32_neon;
 
 }  // namespace lcq::kernels

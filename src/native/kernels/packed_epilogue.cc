@@ -23,6 +23,20 @@ Packed pack(const CodesEpilogue& e, const ConvLayer& layer, const std::vector<Bl
   return result;
 }
 
+/// The distance of many thresholds as a power of two; -1 if it is none, or not the same for all.
+int shift_of(const std::vector<int16_t>& below) {
+  constexpr size_t kFew = 15;
+  if (below.size() <= kFew) return -1;
+  const int distance = below[1] - below[0];
+  for (size_t t = 1; t < below.size(); ++t) {
+    if (below[t] - below[t - 1] != distance) return -1;
+  }
+  for (int shift = 0; shift < 16; ++shift) {
+    if (distance == 1 << shift) return below.size() << shift <= UINT16_MAX ? shift : -1;
+  }
+  return -1;
+}
+
 /// Pads them, and adds the last one of each group.
 void group_thresholds(std::vector<int16_t>& below) {
   below.resize(kMaxThresholds, INT16_MAX);
@@ -43,6 +57,7 @@ Packed pack(const StreamEpilogue& e, const ConvLayer&, const std::vector<Block>&
     }
   }
   result.below_count = result.below.size();
+  result.shift = shift_of(result.below);
   group_thresholds(result.below);
   return result;
 }
@@ -149,7 +164,7 @@ void PackedEpilogue::finish(const PackedStream& e, const ConvCall& call, const B
     pitch = block.width;
   }
   const StreamConstants constants{e.scale.data() + block.at, e.bias.data() + block.at,
-                                  e.output_min, e.base, e.below.data(), e.below_count};
+                                  e.output_min, e.base, e.below.data(), e.below_count, e.shift};
   const int64_t out = at * outputs_ + block.first;
   ops_.finish_stream(sums, constants, residuals, pitch, call.stream + out, call.codes + out,
                      outputs_);

@@ -15,6 +15,7 @@ struct PackedStream {
   int64_t residual_stride, residual_offset;
   std::vector<int16_t> below = {};
   size_t below_count = 0;
+  int shift = -1;
   uint8_t base = 0;
 };
 

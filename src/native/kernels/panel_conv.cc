@@ -182,9 +182,10 @@ bool takes(const PanelKernel& kernel, const ConvLayer& layer) {
   const ConvGeometry& g = layer.geometry;
   // Most of a block would be padding: the depthwise case.
   if (g.group > 1 && g.group_outputs() < 8) return false;
-  if (kernel.max_product == 0) return true;
   int32_t level = layer.input_zero_point, weight = 0;
   for (const uint8_t l : layer.input_levels) level = std::max<int32_t>(level, l);
+  if (level > kernel.max_level) return false;
+  if (kernel.max_product == 0) return true;
   for (const int8_t w : layer.weights) weight = std::max(weight, std::abs(int32_t{w}));
   return level * weight <= kernel.max_product;
 }

@@ -31,6 +31,8 @@ struct StreamConstants {
   /// kMaxThresholds. After these come the last thresholds of the groups, and again what none exceeds: two groups more.
   const int16_t* below;
   size_t below_count;
+  /// Where many thresholds are 2^shift apart: the code is a shift. Else -1.
+  int shift;
 };
 
 /// A threshold above this is never reached, one of INT16_MIN always.
@@ -95,6 +97,7 @@ struct PanelKernel {
   /// Called by a thread before and after its multiplications; null where there is nothing to set up.
   void (*begin)() = nullptr;
   void (*end)() = nullptr;
+  uint8_t max_level = UINT8_MAX;
 };
 
 inline constexpr size_t kMaxRows = 32;
@@ -102,10 +105,16 @@ inline constexpr size_t kMaxColumns = 64;
 
 extern const PanelKernel conv_u8s8_4x16_avx2;
 extern const PanelKernel conv_u8s16_4x16_avx2;
+extern const PanelKernel conv_u8s8_6x16_avxvnni;
 extern const PanelKernel conv_u8s8_8x32_avx512vnni;
 extern const PanelKernel conv_u8s8_32x32_amx;
 
+extern const PanelKernel conv_u8s16_4x16_neon;
+extern const PanelKernel conv_u7s8_8x8_neondot;
+extern const PanelKernel conv_u8s8_8x8_neoni8mm;
+
 extern const TileOps tile_ops_avx2;
 extern const TileOps tile_ops_avx512;
+extern const TileOps tile_ops_neon;
 
 }  // namespace lcq::kernels

@@ -1,5 +1,6 @@
-import { GRID_CELLS } from '../../lcq/grid.js';
+import { GRID_CELLS, uniformCells } from '../../lcq/grid.js';
 import { levelCaps } from '../../lcq/levels.js';
+import { uniformSteps } from '../../lcq/uniform-quantizer.js';
 import { TRAINING_DOMAIN } from '../../onnx/domains.js';
 import { tensorOf } from '../../onnx/elements.js';
 import type { Attribute, Graph, Node, TensorData } from '../../onnx/graph.js';
@@ -88,6 +89,8 @@ class Inserter {
       bits: { int: bits },
       signed: { int: fit.signed ? 1 : 0 },
       cap: { float: activationCap(bits, fit.signed) },
+      // 8 bits are uniform.
+      cells: { int: bits < 8 ? GRID_CELLS : uniformCells(uniformSteps(bits, fit.signed)) },
       share: { int: ACTIVATION_SHARE },
     });
   }
@@ -106,6 +109,7 @@ class Inserter {
       bits: { int: bits },
       signed: { int: 1 },
       cap: { float: levelCaps[bits].weights },
+      cells: { int: GRID_CELLS },
       share: { int: 1 },
     });
     return this.emit('Mul', [quantized, clip], `${w}.restored`);
@@ -123,7 +127,7 @@ class Inserter {
       this.constant(alphaOf(name), [1], alpha),
       this.constant(thetaOf(name), [theta.length], theta),
     ];
-    const all = { ...attributes, cells: { int: GRID_CELLS }, chain: { int: 0 } };
+    const all = { ...attributes, chain: { int: 0 } };
     return this.emit('Quantize', inputs, `${name}.quantized`, all, TRAINING_DOMAIN);
   }
 

@@ -111,7 +111,7 @@ function trainedParameters(
         alpha,
         floats(part, alpha).map((a) => a * rates.activation),
       );
-      add(theta, Float32Array.of(rates.compander));
+      if (intAttribute(node, 'bits') < 8) add(theta, Float32Array.of(rates.compander));
     }
     const weights = node.opType === 'Conv' && weightQuantizer(producers, node);
     if (!weights) continue;
