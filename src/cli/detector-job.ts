@@ -1,4 +1,5 @@
 import { LcqError } from '../errors.js';
+import type { CocoDataset } from '../evaluation/coco-annotations.js';
 import { evaluateDetection } from '../evaluation/detection.js';
 import { readSplit } from '../evaluation/marked-pictures.js';
 import { placement } from '../image/letterbox.js';
@@ -22,15 +23,24 @@ const EVALUATION_BATCH = 16;
 const EVALUATION_LIMITS = { scoreThreshold: 0.01, maxDetections: 1000 };
 const AUGMENTATION = { scale: 1.25, shift: 0.15, brightness: 0.2 };
 
+/** config.json of the published model. */
+const CONFIG = {
+  task: 'detection',
+  input: { name: 'image', layout: 'NHWC', width: IMAGE_SIZE[1], height: IMAGE_SIZE[0] },
+  output: { decoder: 'yolox', name: 'boxes', strides: [CELL_STRIDE] },
+  thresholds: { iouThreshold: 0.5 },
+  labels: 'labels.txt',
+  maxBatchSize: 16,
+};
+
 /** The one-stage detector on marked pictures: splits `train` to learn from, `val` to measure on. */
 export async function detectorJob(data: string, threads: number): Promise<TrainingJob> {
-  const config = detectorConfig();
-  const train = await readSplit(data, 'train');
+  const config = modelConfigSchema.parse(CONFIG) as DetectionConfig;
+  const train = await readObjects(data, 'train');
+  const val = await readObjects(data, 'val');
   const classes = [...train.categories.values()];
   const images = await readPlacedImages(train, classes, config.input, 'train');
-  const val = await readSplit(data, 'val');
   const valImages = await readPlacedImages(val, classes, config.input, 'val');
-  if (classes.length === 0) throw new LcqError('INVALID_ARGUMENT', `'${data}' marks no object`);
   return {
     task: detection(images, AUGMENTATION),
     classes,
@@ -40,25 +50,20 @@ export async function detectorJob(data: string, threads: number): Promise<Traini
     network: (seed) => oneStageDetector(classes.length, IMAGE_SIZE, seed),
     async evaluate(graph) {
       const detections = await detect(withProbabilities(graph), valImages, config, threads);
-      const next = detections.values();
-      const { ap50 } = await evaluateDetection(val, classes, async () => next.next().value ?? []);
+      const found = new Map(val.pictures.map((picture, i) => [picture, detections[i]]));
+      const { ap50 } = await evaluateDetection(val, classes, async (p) => found.get(p) ?? []);
       return ap50;
     },
     served: withProbabilities,
-    publish: (folder, model) => publishFiles(folder, model, config, classes),
+    publish: (folder, model) => publishFiles(folder, model, CONFIG, classes),
   };
 }
 
-function detectorConfig(): DetectionConfig {
-  const [height, width] = IMAGE_SIZE;
-  return modelConfigSchema.parse({
-    task: 'detection',
-    input: { name: 'image', layout: 'NHWC', width, height },
-    output: { decoder: 'yolox', name: 'boxes', strides: [CELL_STRIDE] },
-    thresholds: { iouThreshold: 0.5 },
-    labels: 'labels.txt',
-    maxBatchSize: 16,
-  }) as DetectionConfig;
+/** A split that there is something to learn from. */
+async function readObjects(data: string, split: string): Promise<CocoDataset> {
+  const dataset = await readSplit(data, split);
+  if (dataset.pictures.some(({ objects }) => objects.length > 0)) return dataset;
+  throw new LcqError('INVALID_ARGUMENT', `'${data}' marks no object in its split '${split}'`);
 }
 
 /** What a forward graph sees in each picture, as a server would. */

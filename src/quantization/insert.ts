@@ -1,5 +1,7 @@
 import { LcqError } from '../errors.js';
+import { uniformCells } from '../lcq/grid.js';
 import { levelCaps } from '../lcq/levels.js';
+import { uniformSteps } from '../lcq/uniform-quantizer.js';
 import { normalizeWeights, VARIANCE_FLOOR } from '../lcq/weight-normalization.js';
 import { TRAINING_DOMAIN } from '../onnx/domains.js';
 import { elementsOf } from '../onnx/elements.js';
@@ -28,6 +30,8 @@ export const WEIGHT_CLIP: Readonly<Record<LowBits, number>> = { 2: 0.996, 3: 1.7
 /** Activations are many: a quarter of the batch tells enough of the gradients of their clip and compander. */
 const ACTIVATION_SHARE = 4;
 const LAST_LAYER_STEPS = 127;
+/** 8 bits are uniform: a compander of one interval is the identity, whatever its theta. */
+const UNIFORM = { intervals: 1, cells: uniformCells(uniformSteps(8, false)) };
 
 /**
  * The activations that will be quantized: inputs of all convolutions but those that read the image. A Relu that only
@@ -71,7 +75,7 @@ export function weightDeviation(weights: TensorData): number {
 
 /**
  * Inserts LCQ quantizers into a full-precision network: on the input and the weights (normalised, LWN) of every
- * convolution but the first and the last; those have 8 bits, as a Gemm has: uniform weights, codes of 8 bits into a last
+ * convolution but the first and the last; those have 8 uniform bits, as a Gemm has, and so has what goes into a last
  * convolution. Companding starts as the identity (theta = 0).
  * @param clips the starting clip of each quantized activation
  */
@@ -155,7 +159,8 @@ class Inserter {
     signed: boolean,
     clip: number,
   ): string {
-    const { intervals, cells, chainGradient } = this.settings;
+    const { chainGradient } = this.settings;
+    const { intervals, cells } = bits === 8 ? UNIFORM : this.settings;
     const caps = levelCaps[bits];
     const inputs = [
       x,

@@ -98,6 +98,14 @@ describe('lcq train on marked pictures', () => {
       /^lcq: INVALID_ARGUMENT: .*train3\.xml: annotation: object\[0\] has no <name>/,
     ],
     [
+      'a split without an object',
+      (data: string) =>
+        writeFile(join(data, 'ImageSets', 'Main', 'val.txt'), 'empty').then(() =>
+          writeFile(join(data, 'Annotations', 'empty.xml'), '<annotation></annotation>'),
+        ),
+      /^lcq: INVALID_ARGUMENT: '.*' marks no object in its split 'val'/,
+    ],
+    [
       'a picture that is none',
       (data: string) => writeFile(join(data, 'JPEGImages', 'val1.jpg'), 'no picture'),
       /^lcq: INVALID_ARGUMENT: picture '.*val1\.jpg': the image is not a JPEG/,

@@ -83,7 +83,7 @@ for (const bits of [4, 2]) {
   });
 }
 
-test('a server of the embedded models finds the white cell of a drawing with each detector', async () => {
+test('a server of the embedded models finds the cells of a drawing with each detector', async () => {
   const log = createLogger('silent');
   const server = new ModelServer(configSchema.parse({ ...TEST_SETTINGS, workers: 0 }), { log });
   const { http } = await server.listen();
@@ -95,12 +95,12 @@ test('a server of the embedded models finds the white cell of a drawing with eac
       const url = `http://127.0.0.1:${http}/v1/models/${name}:detect`;
       const { status, json } = await rest(url, undefined, { method: 'POST', headers, body });
       assert.equal(status, 200);
-      const white = json.detections.filter(({ label }: { label: string }) => label === 'WBC');
-      assert.equal(white.length, 1, `${name}: ${JSON.stringify(json.detections)}`);
+      const labels = json.detections.map(({ label }: { label: string }) => label).sort();
+      assert.deepEqual(labels, [...new Array(5).fill('RBC'), 'WBC'], name);
+      const white = json.detections.find(({ label }: { label: string }) => label === 'WBC');
       for (const key of ['x', 'y', 'width', 'height'] as const) {
-        assert.ok(Math.abs(white[0].box[key] - WHITE[key]) < 30, `${name}: ${key}`);
+        assert.ok(Math.abs(white.box[key] - WHITE[key]) < 40, `${name}: ${key}`);
       }
-      assert.ok(json.detections.some(({ label }: { label: string }) => label === 'RBC'));
     }
   } finally {
     await server.close();
