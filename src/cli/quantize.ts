@@ -39,6 +39,7 @@ interface Options extends Preprocessing {
   data: string;
   out: string;
   bits: string;
+  mixed?: number;
   images: number;
   steps: number;
   drop: number;
@@ -71,6 +72,11 @@ export const command = new Command('quantize')
   )
   .requiredOption('--out <dir>', 'model folder to write, REPOSITORY/NAME')
   .option('--bits <wXaY>', 'bits of weights (2, 3, 4, 8) and activations (2, 3, 4, 8)', 'w4a4')
+  .option(
+    '--mixed <bits>',
+    'bits of a weight on average: layers get 2, 3, 4 or 8 by what they cost the output',
+    Number,
+  )
   .option('--images <n>', 'images to calibrate and reconstruct with', Number, 512)
   .option(
     '--steps <n>',
@@ -128,6 +134,7 @@ async function run(path: string, options: Options): Promise<void> {
   const ranges = await observeRanges(quantized, images, settings);
   const { height, width } = config.input;
   const exported = exportModel(quantized, [height, width], ranges);
+  exported.metadata['lcq.quantize'] = JSON.stringify(recorded(settings, options));
   printFullPrecision(graph, exported);
   const published = { ...config, ...(labels && { labels: 'labels.txt' }) };
   await publishFiles(options.out, exported, published, labels);
@@ -145,6 +152,10 @@ function settingsOf(options: Options): PostTrainingSettings {
   if (options.images % options.batch !== 0) {
     throw new LcqError('INVALID_ARGUMENT', '--images must be a multiple of --batch');
   }
+  const { mixed } = options;
+  if (mixed !== undefined && !(mixed >= 2 && mixed <= 8)) {
+    throw new LcqError('INVALID_ARGUMENT', `--mixed must be from 2 to 8, not ${mixed}`);
+  }
   const { batch, seed, threads, steps, drop, rate, clipRate, companding, perChannel } = options;
   const rates = {
     weight: rate,
@@ -156,6 +167,7 @@ function settingsOf(options: Options): PostTrainingSettings {
   return {
     weightBits: Number(match[1]) as PostTrainingSettings['weightBits'],
     activationBits: Number(match[2]) as PostTrainingSettings['activationBits'],
+    ...(mixed !== undefined && { averageWeightBits: mixed }),
     intervals: DEFAULT_INTERVALS,
     companding,
     perChannel,
@@ -175,6 +187,13 @@ function fingerprintOf(
       JSON.stringify({ settings, reconstruction, solve, data, images, mean, std, scale, resize }),
     )
     .digest('hex');
+}
+
+/** The settings as the model file tells them, for `lcq inspect`. */
+function recorded(settings: PostTrainingSettings, { bits, images, solve }: Options): object {
+  const { averageWeightBits, companding, perChannel, reconstruction } = settings;
+  const { steps, seed } = reconstruction;
+  return { bits, averageWeightBits, companding, perChannel, images, solve, steps, seed };
 }
 
 async function readLabels(path: string): Promise<string[]> {
@@ -197,18 +216,19 @@ async function fitted(
   settings: PostTrainingSettings,
   solve: boolean,
 ): Promise<FittedNetwork> {
-  let progress: ReturnType<typeof createProgress> | undefined;
-  const network = await fitNetwork(graph, images, settings, (done, total) => {
-    progress ??= createProgress('fit quantizers', total);
-    progress.update(done, 'clips and companders');
+  const stages = new Map<string, ReturnType<typeof createProgress>>();
+  const network = await fitNetwork(graph, images, settings, (stage, done, total) => {
+    const progress = stages.get(stage) ?? createProgress(stage, total);
+    stages.set(stage, progress);
+    progress.update(done, 'of them');
+    if (done === total) progress.stop();
   });
-  progress?.stop();
   if (!solve) return network;
   const { blocks, layers, graph: start } = network;
-  progress = createProgress('solve for weights', layers.length);
+  const progress = createProgress('solve for weights', layers.length);
   let done = 0;
   const solved = await solveLayers(graph, start, blocks, images, settings.reconstruction, (name) =>
-    progress?.update(++done, name),
+    progress.update(++done, name),
   );
   progress.stop();
   return { ...network, graph: solved };

@@ -56,7 +56,7 @@ export function layerWeights(topology: Topology, layer: Node): LayerWeights {
   if (producer?.opType === 'Mul') {
     const quantize = topology.expect(producer.inputs[0], 'Quantize', producer);
     return topology.graph.initializers.has(producer.inputs[1])
-      ? clippedWeights(topology, quantize)
+      ? clippedWeights(topology, quantize, producer)
       : normalizedWeights(topology, quantize);
   }
   throw unsupported(layer, 'its weights are not quantized');
@@ -83,15 +83,12 @@ function normalizedWeights(topology: Topology, quantize: Node): LayerWeights {
   return quantizedWeights(topology, quantize, shape, w, new Float64Array(shape[0]).fill(std));
 }
 
-/** clip Q(w / clip) with one clip an output channel or one for all, as post-training/insert.ts writes it. */
-function clippedWeights(topology: Topology, quantize: Node): LayerWeights {
-  const divided = topology.expect(quantize.inputs[0], 'Div', quantize);
-  const { shape, values } = trainedWeights(topology, divided.inputs[0], divided);
-  const { values: clips } = trainedWeights(topology, divided.inputs[1], divided);
-  const perClip = values.length / clips.length;
-  const w = values.map((v, i) => v / clips[Math.floor(i / perClip)]);
+/** clip Q(v) with one clip an output channel or one for all, as post-training/insert.ts writes it. */
+function clippedWeights(topology: Topology, quantize: Node, restored: Node): LayerWeights {
+  const { shape, values } = trainedWeights(topology, quantize.inputs[0], quantize);
+  const { values: clips } = trainedWeights(topology, restored.inputs[1], restored);
   const restore = Float64Array.from({ length: shape[0] }, (_, m) => clips[m % clips.length]);
-  return quantizedWeights(topology, quantize, shape, w, restore);
+  return quantizedWeights(topology, quantize, shape, values, restore);
 }
 
 /** @param restore what the levels of each output channel are multiplied with */

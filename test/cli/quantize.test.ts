@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { decodeModel, encodeModel } from '../../src/onnx/serde.js';
+import { summarize } from '../../src/quantization/summary.js';
 import {
   SIZE,
   smallNetwork,
@@ -62,6 +63,23 @@ test('writes a servable model with its preprocessing and classes, and leaves no 
   await assert.rejects(access(join(folder, 'net', 'reconstruction.onnx')));
 });
 
+test('gives layers their own bits under a budget, and the model file tells the settings', async () => {
+  const flags = ['--bits', 'w4a8', '--images', '8', '--batch', '4', '--steps', '0'];
+  const result = quantize(...flags, '--mixed', '3');
+  assert.equal(result.status, 0, result.stderr);
+  const bytes = await readFile(join(folder, 'net', '1', 'model.onnx'));
+  const { layers, metadata } = summarize(decodeModel(bytes));
+  const inner = layers.filter(({ name }) => !['stem', 'classifier'].includes(name));
+  const average =
+    inner.reduce((sum, { weights, bits }) => sum + weights * bits, 0) /
+    inner.reduce((sum, { weights }) => sum + weights, 0);
+  assert.ok(average <= 3 && average > 2.7, `${average} bits`);
+  assert.ok(new Set(inner.map(({ bits }) => bits)).size > 1);
+  const settings = JSON.parse(metadata['lcq.quantize']);
+  assert.equal(settings.bits, 'w4a8');
+  assert.equal(settings.averageWeightBits, 3);
+});
+
 test('takes a network of bytes, whose pixels stay as they are', async () => {
   const flags = ['--bits', 'w8a8', '--images', '8', '--batch', '4', '--steps', '0'];
   const result = quantizeModel('bytes', ...flags);
@@ -83,6 +101,7 @@ test('says what it cannot do', () => {
     assert.match(stderr, message);
   };
   refused(/INVALID_ARGUMENT: --bits must be like w4a4/, '--bits', 'w5a4');
+  refused(/INVALID_ARGUMENT: --mixed must be from 2 to 8, not 1.5/, '--mixed', '1.5');
   refused(/NOT_FOUND: .*has 8 images, 16 are wanted/, '--images', '16');
   refused(/INVALID_ARGUMENT: --images must be a multiple/, '--images', '9');
   refused(/NOT_FOUND: there is nothing to resume/, '--images', '8', '--batch', '4', '--resume');

@@ -4,6 +4,7 @@ import { uniformSteps } from '../../lcq/uniform-quantizer.js';
 import { TRAINING_DOMAIN } from '../../onnx/domains.js';
 import { tensorOf } from '../../onnx/elements.js';
 import type { Attribute, Graph, Node, TensorData } from '../../onnx/graph.js';
+import { floatsOf } from '../../training/parameters.js';
 import type { QuantizationPlan } from './plan.js';
 
 /** The quantizer of an activation. */
@@ -31,8 +32,9 @@ const UNIFORM_STEPS = 127;
 const MAX_SIGNED_LEVEL = 127;
 
 /**
- * Inserts the quantizers of a plan into a canonical graph: Quantize on every planned activation, clip Q(w / clip) on the
- * weights of every planned layer. The nodes of the graph keep their names and order.
+ * Inserts the quantizers of a plan into a canonical graph: Quantize on every planned activation, clip Q(v) on the
+ * weights v = w / clip of every planned layer, which take the place of w: a clip that moves later takes its weights along,
+ * and none of them changes its code. The nodes of the graph keep their names and order.
  */
 export function insertFittedQuantizers(graph: Graph, plan: QuantizationPlan, fits: Fits): Graph {
   const inserter = new Inserter(graph, plan, fits);
@@ -49,6 +51,12 @@ export function activationCap(bits: number, signed: boolean): number {
 export const alphaOf = (value: string): string => `${value}.alpha`;
 export const thetaOf = (value: string): string => `${value}.theta`;
 export const clipOf = (weight: string): string => `${weight}.clip`;
+
+/** Weights in units of their clips: of one for each row, or of one for all. */
+export function inClips(weights: Float32Array, clips: Float32Array): Float32Array {
+  const size = weights.length / clips.length;
+  return weights.map((w, i) => w / clips[Math.floor(i / size)]);
+}
 
 class Inserter {
   private readonly source: Graph;
@@ -102,10 +110,10 @@ class Inserter {
       return this.emit('UniformQuantize', [w], `${w}.quantized`, attributes, TRAINING_DOMAIN);
     }
     const { clips, theta } = fit;
-    const shape = [clips.length, 1, 1, 1];
-    const clip = this.constant(clipOf(w), shape, clips);
-    const divided = this.emit('Div', [w, clip], `${w}.divided`);
-    const quantized = this.quantize(w, divided, Float32Array.of(1), theta, {
+    const clip = this.constant(clipOf(w), [clips.length, 1, 1, 1], clips);
+    const { shape } = this.source.initializers.get(w) as TensorData;
+    this.constant(w, shape, inClips(floatsOf(this.source, w), clips));
+    const quantized = this.quantize(w, w, Float32Array.of(1), theta, {
       bits: { int: bits },
       signed: { int: 1 },
       cap: { float: levelCaps[bits].weights },

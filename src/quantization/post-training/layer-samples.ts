@@ -75,6 +75,18 @@ export class LayerSamples {
     });
   }
 
+  /** Takes away what is added to the outputs [batch,M,OH,OW] of the images from `first` on. */
+  subtractFromOutputs(elements: Float32Array, first: number): void {
+    const [m, oh, ow] = this.shapes.output;
+    this.visit(elements.length / (m * oh * ow), first, (image, sample, position) => {
+      for (let o = 0; o < m; o++) {
+        const row = this.row(Math.floor(o / this.outputs), sample) + this.inputs + 1;
+        const at = (image * m + o) * oh * ow + position;
+        this.data[row + (o % this.outputs)] -= elements[at];
+      }
+    });
+  }
+
   /** Takes the inputs [batch,C,H,W] of the images from `first` on. */
   addInputs(elements: Float32Array, first: number): void {
     const [c, h, w] = this.shapes.input;

@@ -4,10 +4,16 @@ import { Topology } from '../topology.js';
 
 export type ActivationBits = 2 | 3 | 4 | 8;
 
+export interface PlannedLayer {
+  readonly weightBits: WeightBits;
+  /** Whether it is a first or a last layer, which get 8 bits. */
+  readonly border: boolean;
+}
+
 /** What of a canonical graph (see onnx/passes) will be quantized, and to how many bits. */
 export interface QuantizationPlan {
   /** Layers with quantized weights, in graph order. */
-  readonly layers: ReadonlyMap<Node, { readonly weightBits: WeightBits }>;
+  readonly layers: ReadonlyMap<Node, PlannedLayer>;
   /** Values that get a quantizer: the inputs of quantized convolutions. */
   readonly activations: ReadonlyMap<string, ActivationBits>;
 }
@@ -25,13 +31,13 @@ export function planQuantization(
   const topology = new Topology(graph);
   const candidates = graph.nodes.filter((node) => isQuantizable(topology, node));
   const set = new Set(candidates);
-  const layers = new Map<Node, { weightBits: WeightBits }>();
+  const layers = new Map<Node, PlannedLayer>();
   const activations = new Map<string, ActivationBits>();
   const bytes = graph.inputs[0].type.dtype === 'uint8';
   for (const node of candidates) {
     const first = !reaches(topology, node, set, 'back');
     const border = first || !reaches(topology, node, set, 'on');
-    layers.set(node, { weightBits: border ? BORDER_BITS : bits.weightBits });
+    layers.set(node, { weightBits: border ? BORDER_BITS : bits.weightBits, border });
     // Pixels are codes already.
     if (node.opType !== 'Conv' || (first && bytes)) continue;
     const [input] = node.inputs;

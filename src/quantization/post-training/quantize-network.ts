@@ -1,29 +1,25 @@
 import type { WeightBits } from '../../lcq/bit-packing.js';
-import { levelCaps } from '../../lcq/levels.js';
-import { elementsOf } from '../../onnx/elements.js';
-import type { Graph, Node, TensorData } from '../../onnx/graph.js';
+import type { Graph, Node } from '../../onnx/graph.js';
 import { type Block, cutIntoBlocks } from './blocks.js';
-import { fitQuantizer, fitRows } from './grid-fit.js';
+import { fitWeights, type WeightFitSettings } from './fit-weights.js';
+import { fitQuantizer } from './grid-fit.js';
 import {
   type ActivationFit,
   activationCap,
   insertFittedQuantizers,
   type WeightFit,
 } from './insert.js';
-import { type Activations, NetworkRunner } from './network-runner.js';
+import { type FitProgress, mixedPrecision } from './mixed-precision.js';
+import { type Activations, elementsPerImage, NetworkRunner } from './network-runner.js';
 import { observeValues } from './observe.js';
 import { type ActivationBits, planQuantization, type QuantizationPlan } from './plan.js';
 import { type ReconstructionSettings, reconstructBlock } from './reconstruct.js';
 
-export interface PostTrainingSettings {
+export interface PostTrainingSettings extends WeightFitSettings {
   readonly weightBits: WeightBits;
   readonly activationBits: ActivationBits;
-  /** Intervals K of the companders. */
-  readonly intervals: number;
-  /** Whether companders are fitted and moved; else all quantizers stay uniform. */
-  readonly companding: boolean;
-  /** A clip for every output channel of the weights, or one for a layer. */
-  readonly perChannel: boolean;
+  /** Bits of an inner weight on average, if layers get 2, 3, 4 or 8 bits by how much the output suffers. */
+  readonly averageWeightBits?: number;
   readonly reconstruction: ReconstructionSettings;
 }
 
@@ -59,9 +55,12 @@ export async function fitNetwork(
   graph: Graph,
   images: Activations,
   settings: PostTrainingSettings,
-  onProgress: (done: number, total: number) => void,
+  onProgress: FitProgress,
 ): Promise<FittedNetwork> {
-  const plan = planQuantization(graph, settings);
+  const uniform = planQuantization(graph, settings);
+  const plan = settings.averageWeightBits
+    ? await mixedPrecision(graph, uniform, images, settings, settings.averageWeightBits, onProgress)
+    : uniform;
   const { intervals, companding } = settings;
   const observed = await observeValues(
     graph,
@@ -84,31 +83,16 @@ export async function fitNetwork(
       companding: companding && bits < 8,
     });
     activations.set(value, { ...fit, signed });
-    onProgress(++done, total);
+    onProgress('fit quantizers', ++done, total);
   }
   const weights = new Map<Node, WeightFit & { readonly error: number }>();
   for (const [node, { weightBits }] of plan.layers) {
     if (node.opType === 'Conv') weights.set(node, fitWeights(graph, node, weightBits, settings));
-    onProgress(++done, total);
+    onProgress('fit quantizers', ++done, total);
   }
   const quantized = insertFittedQuantizers(graph, plan, { activations, weights });
   const layers = report(plan, activations, weights);
   return { graph: quantized, blocks: cutIntoBlocks(graph, plan), layers };
-}
-
-function fitWeights(
-  graph: Graph,
-  node: Node,
-  bits: WeightBits,
-  { intervals, companding, perChannel }: PostTrainingSettings,
-) {
-  const tensor = graph.initializers.get(node.inputs[1]) as TensorData;
-  const floats = elementsOf(tensor, 'float32');
-  const count = perChannel ? tensor.shape[0] : 1;
-  const size = floats.length / count;
-  const rows = Array.from({ length: count }, (_, m) => floats.subarray(m * size, (m + 1) * size));
-  const cap = levelCaps[bits].weights;
-  return fitRows(rows, { bits, signed: true, cap, intervals, companding: companding && bits < 8 });
 }
 
 function report(
@@ -148,6 +132,9 @@ export interface ReconstructionHooks {
   readonly onBlock: (block: number, graph: Graph, report: BlockReport) => Promise<void>;
 }
 
+/** Share of the images that no block learns from: they tell whether what it learnt serves others. */
+const HELD_OUT = 1 / 8;
+
 /**
  * Reconstructs a fitted network block by block, from the image on: each block learns to give what the full-precision
  * network gives, on the input that the quantized blocks before it give.
@@ -163,6 +150,7 @@ export async function reconstructNetwork(
   done: number,
   hooks: ReconstructionHooks,
 ): Promise<Graph> {
+  const seen = images.count - Math.floor(images.count * HELD_OUT);
   let graph = fitted;
   let exact = images;
   let quantized = images;
@@ -170,20 +158,20 @@ export async function reconstructNetwork(
     const target = await forward(full, block, exact, settings);
     let next = await forward(graph, block, quantized, settings);
     if (index >= done) {
-      const before = noise(next, target);
+      const before = noise(next, target, seen);
       const onStep = (step: number, loss: number) => hooks.onStep(index, step, loss);
       const moved = await reconstructBlock(
         graph,
         block,
         index,
-        quantized,
-        target,
+        { ...quantized, count: seen },
+        { ...target, count: seen },
         settings,
         onStep,
       );
       const output = await forward(moved, block, quantized, settings);
-      const after = noise(output, target);
-      // A block that got worse on its own calibration images stays as it was fitted.
+      const after = noise(output, target, seen);
+      // A block that got worse on images that it has not learnt from stays as it was.
       if (after < before) [graph, next] = [moved, output];
       await hooks.onBlock(index, graph, {
         layers: block.layers,
@@ -215,10 +203,10 @@ async function forward(
   }
 }
 
-/** Squared error over squared signal. */
-function noise(values: Activations, exact: Activations): number {
+/** Squared error over squared signal of the images behind the first `seen`. */
+function noise(values: Activations, exact: Activations, seen: number): number {
   let [error, energy] = [0, 0];
-  for (let i = 0; i < exact.data.length; i++) {
+  for (let i = seen * elementsPerImage(exact); i < exact.data.length; i++) {
     error += (values.data[i] - exact.data[i]) ** 2;
     energy += exact.data[i] ** 2;
   }

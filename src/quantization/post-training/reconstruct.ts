@@ -71,8 +71,7 @@ export async function reconstructBlock(
         copyImage(target, image, feeds.target, i);
       }
       for (const { name } of masks) bits.fill(feeds[name], 1 - settings.drop);
-      const cosine = 0.5 * (1 + Math.cos((Math.PI * (step - 1)) / steps));
-      feeds.rate = Float32Array.of(correctedRate(cosine, step));
+      feeds.rate = Float32Array.of(correctedRate(scheduled(step, steps), step));
       const results = await session.run(feeds);
       for (const name of Object.keys(feeds)) feeds[name] = results[nextOf(name)] ?? feeds[name];
       onStep(step, results.loss[0]);
@@ -81,6 +80,15 @@ export async function reconstructBlock(
     await session.release();
   }
   return withParameters(graph, new Map(parameters.map(({ name }) => [name, feeds[name]])));
+}
+
+/** Steps until the rate is up: the first directions of Adam are noise of one batch, in full steps of every parameter. */
+const WARM_UP = 0.1;
+
+/** A linear rise, then a cosine down to zero; for step 1, 2, ... */
+function scheduled(step: number, steps: number): number {
+  const rise = Math.min(1, step / (WARM_UP * steps));
+  return rise * 0.5 * (1 + Math.cos((Math.PI * (step - 1)) / steps));
 }
 
 function copyImage(from: Activations, image: number, to: Float32Array, at: number): void {
@@ -115,13 +123,10 @@ function trainedParameters(
     }
     const weights = node.opType === 'Conv' && weightQuantizer(producers, node);
     if (!weights) continue;
-    const [w, clip] = weights.divided.inputs;
+    const { latent, clip } = weights;
     const clips = floats(part, clip);
     const quantizationSteps = uniformSteps(intAttribute(weights.quantize, 'bits'), true);
-    add(
-      w,
-      clips.map((c) => (c / quantizationSteps) * rates.weight),
-    );
+    add(latent, Float32Array.of(rates.weight / quantizationSteps));
     add(
       clip,
       clips.map((c) => c * rates.clip),
@@ -140,12 +145,11 @@ function trainedParameters(
   return [...found.values()];
 }
 
-/** The nodes Quantize and Div of clip Q(w / clip). */
+/** The node Quantize of clip Q(v), and the names of v and of the clip. */
 function weightQuantizer(producers: ReadonlyMap<string, Node>, conv: Node) {
   const restored = producers.get(conv.inputs[1]);
   const quantize = restored && producers.get(restored.inputs[0]);
-  const divided = quantize && producers.get(quantize.inputs[0]);
-  return divided ? { quantize, divided } : undefined;
+  return quantize && { quantize, latent: quantize.inputs[0], clip: restored.inputs[1] };
 }
 
 /** Random zeros and ones by the million: Marsaglia's xorshift of 32 bits. */

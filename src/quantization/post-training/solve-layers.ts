@@ -1,4 +1,5 @@
 import { gridCode } from '../../lcq/grid.js';
+import { symmetricLevels } from '../../lcq/levels.js';
 import { GraphBuilder } from '../../onnx/builder.js';
 import { elementsOf, tensorOf } from '../../onnx/elements.js';
 import type { Graph, Node, TensorData } from '../../onnx/graph.js';
@@ -8,7 +9,8 @@ import { Random } from '../../training/random.js';
 import { gridOf } from '../layer-weights.js';
 import { Topology } from '../topology.js';
 import type { Block } from './blocks.js';
-import { normalEquations, roundWithFeedback } from './error-feedback.js';
+import { chooseDamping, normalEquations, roundWithFeedback } from './error-feedback.js';
+import { inClips } from './insert.js';
 import { type ConvShapes, drawPositions, LayerSamples } from './layer-samples.js';
 import {
   type Activations,
@@ -24,7 +26,7 @@ export interface SolveSettings {
 }
 
 /** Samples for each input of a layer, and at least. */
-const SAMPLES = { perInput: 10, least: 4096 };
+const SAMPLES = { perInput: 20, least: 8192 };
 
 /**
  * Solves for the weights and biases of a fitted network, layer by layer from the image on: each layer comes as close as
@@ -51,7 +53,8 @@ export async function solveLayers(
       return opType === 'Conv' && layers.includes(name);
     });
     const samples = convs.map((conv) => samplesOf(graph, conv, shapes, images.count, random));
-    const outputs = convs.map((conv) => conv.outputs[0]);
+    const sums = convs.map((conv) => residualSum(graph, conv));
+    const outputs = convs.map((conv, i) => sums[i]?.sum ?? conv.outputs[0]);
     const next = activations(shapes, to, images.count);
     await forEachBatch(full, from, exact, [...outputs, to], settings, (values, first) => {
       for (const [i, sample] of samples.entries()) sample.addOutputs(values[i], first);
@@ -59,9 +62,12 @@ export async function solveLayers(
     });
     exact = next;
     for (const [i, conv] of convs.entries()) {
-      await forEachBatch(graph, from, quantized, [conv.inputs[0]], settings, ([value], first) =>
-        samples[i].addInputs(value, first),
-      );
+      const other = sums[i]?.other;
+      const read = [conv.inputs[0], ...(other ? [other] : [])];
+      await forEachBatch(graph, from, quantized, read, settings, ([value, added], first) => {
+        samples[i].addInputs(value, first);
+        if (added) samples[i].subtractFromOutputs(added, first);
+      });
       graph = await solved(graph, conv, samples[i], settings.threads);
       onLayer(conv.name);
     }
@@ -72,6 +78,19 @@ export async function solveLayers(
     quantized = output;
   }
   return graph;
+}
+
+/**
+ * The sum that a convolution alone feeds, and what else is added in it, if that is known by then: the layer makes good
+ * for the errors of the shortcut too.
+ */
+function residualSum(graph: Graph, conv: Node): { sum: string; other: string } | undefined {
+  const topology = new Topology(graph);
+  const add = topology.soleReader(conv.outputs[0], 'Add');
+  const other = add?.inputs.find((name) => name !== conv.outputs[0]);
+  const made = other && topology.producer(other);
+  if (!add || !made || graph.nodes.indexOf(made) > graph.nodes.indexOf(conv)) return undefined;
+  return { sum: add.outputs[0], other };
 }
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
@@ -87,7 +106,8 @@ function shapesOf(graph: Graph, image: readonly number[]): Shapes {
 
 function samplesOf(graph: Graph, conv: Node, shapes: Shapes, images: number, random: Random) {
   const of = (value: string) => shapes.get(value) as readonly number[];
-  const weight = (graph.initializers.get(latentOf(graph, conv)) as TensorData).shape;
+  const { latent } = quantizerOf(new Topology(graph), conv);
+  const weight = (graph.initializers.get(latent) as TensorData).shape;
   const layer: ConvShapes = {
     input: of(conv.inputs[0]).slice(1),
     weight,
@@ -100,15 +120,11 @@ function samplesOf(graph: Graph, conv: Node, shapes: Shapes, images: number, ran
   return new LayerSamples(conv, layer, drawPositions(images, perImage, area, random));
 }
 
-/** The initializer that holds a layer's weights before they are quantized: clip Q(w / clip), as insert.ts writes it. */
-function latentOf(graph: Graph, conv: Node): string {
-  return quantizerOf(new Topology(graph), conv).divided.inputs[0];
-}
-
+/** The nodes of clip Q(v), as insert.ts writes a layer's weights, and the names of v and of the clip. */
 function quantizerOf(topology: Topology, conv: Node) {
   const restored = topology.expect(conv.inputs[1], 'Mul', conv);
   const quantize = topology.expect(restored.inputs[0], 'Quantize', restored);
-  return { quantize, divided: topology.expect(quantize.inputs[0], 'Div', quantize) };
+  return { quantize, latent: quantize.inputs[0], clip: restored.inputs[1] };
 }
 
 function activations(shapes: Shapes, value: string, count: number): Activations {
@@ -149,48 +165,69 @@ async function solved(
 ): Promise<Graph> {
   const { groups, inputs, outputs } = samples;
   const topology = new Topology(graph);
-  const { quantize, divided } = quantizerOf(topology, conv);
-  const [latent, clip] = divided.inputs;
+  const { quantize, latent, clip } = quantizerOf(topology, conv);
   const { grid, scale } = gridOf(topology, quantize);
   const floats = (name: string) =>
     elementsOf(graph.initializers.get(name) as TensorData, 'float32');
-  const [weights, clips] = [floats(latent), floats(clip)];
+  const clips = floats(clip);
+  const size = floats(latent).length / clips.length;
+  const weights = floats(latent).map((v, i) => v * clips[Math.floor(i / size)]);
+  const unitOf = (m: number) => clips[m % clips.length];
+  const signed = [...new Set(symmetricLevels(grid.levels))].map((level) => level * scale);
   const round = (weight: number, m: number) => {
-    const unit = clips[m % clips.length];
-    const code = gridCode(grid, weight / unit);
-    return Math.sign(code) * grid.levels[Math.abs(code)] * scale * unit;
+    const code = gridCode(grid, weight / unitOf(m));
+    return Math.sign(code) * grid.levels[Math.abs(code)] * scale * unitOf(m);
   };
   const biasName = conv.inputs[2] ?? '';
-  const grams = await gramMatrices(samples, threads);
+  const { seen, unseen } = await gramMatrices(samples, threads);
   const moved = new Float32Array(weights.length);
   const bias = new Float32Array(groups * outputs);
-  const size = grams.length / groups;
+  const gramSize = seen.length / groups;
   for (let g = 0; g < groups; g++) {
-    const gram = grams.subarray(g * size, (g + 1) * size);
-    const equations = normalEquations(gram, inputs, outputs, biasName !== '');
+    const [part, rest] = [seen, unseen].map((gram) =>
+      gram.subarray(g * gramSize, (g + 1) * gramSize),
+    );
+    const equations = (gram: Float32Array) =>
+      normalEquations(gram, inputs, outputs, biasName !== '');
     const rows = weights.subarray(g * outputs * inputs, (g + 1) * outputs * inputs);
-    const solution = roundWithFeedback(rows, equations, (weight, m) =>
-      round(weight, g * outputs + m),
+    const quantizeRow = (weight: number, m: number) => round(weight, g * outputs + m);
+    const damping = chooseDamping(rows, equations(part), equations(rest), quantizeRow);
+    const solution = roundWithFeedback(
+      rows,
+      equations(part.map((v, i) => v + rest[i])),
+      damping,
+      quantizeRow,
+      (m) => signed.map((level) => level * unitOf(g * outputs + m)),
     );
     moved.set(solution.weights, g * outputs * inputs);
     bias.set(solution.bias, g * outputs);
   }
   const initializers = new Map(graph.initializers);
   const { shape } = graph.initializers.get(latent) as TensorData;
-  initializers.set(latent, tensorOf('float32', shape, moved));
+  initializers.set(latent, tensorOf('float32', shape, inClips(moved, clips)));
   if (biasName !== '') initializers.set(biasName, tensorOf('float32', [bias.length], bias));
   return { ...graph, initializers };
 }
 
-/** Z^T Z of the samples of each group. */
-async function gramMatrices(samples: LayerSamples, threads: number): Promise<Float32Array> {
-  const { groups, count, columns, data } = samples;
+/** Share of the samples, from the last images, that a layer's damping is chosen by. */
+const UNSEEN = 1 / 4;
+
+/** Z^T Z of the samples of each group, apart for those that damping is chosen by. */
+async function gramMatrices({ groups, count, columns, data }: LayerSamples, threads: number) {
   const b = new GraphBuilder('gram');
   const z = b.input('z', [groups, count, columns]);
-  b.output('gram', b.matmul(b.transpose(z, [0, 2, 1]), z));
+  const border = Math.ceil(count * (1 - UNSEEN));
+  for (const [name, from, to] of [
+    ['seen', 0, border],
+    ['unseen', border, count],
+  ] as const) {
+    const part = b.slice(z, [1], [from], [to]);
+    b.output(name, b.matmul(b.transpose(part, [0, 2, 1]), part));
+  }
   const session = await GraphSession.create(standardModel(b.graph), threads);
   try {
-    return (await session.run({ z: data })).gram;
+    const { seen, unseen } = await session.run({ z: data });
+    return { seen, unseen };
   } finally {
     await session.release();
   }
