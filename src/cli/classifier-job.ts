@@ -31,6 +31,7 @@ export async function classifierJob(
       cifarResNet(Number(network.replace('resnet', '')), classes.length, IMAGE_SIZE, seed),
     evaluate: (graph) => accuracyOf(graph, test, batch, threads),
     served: (graph) => graph,
+    trainable: (graph) => graph,
     publish: (folder, model) =>
       publish(folder, { model, labels: classes, imageSize: [height, width] }),
   };

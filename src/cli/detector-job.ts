@@ -10,6 +10,7 @@ import { outputsOf } from '../training/executor.js';
 import {
   CELL_STRIDE,
   oneStageDetector,
+  withLogits,
   withProbabilities,
 } from '../training/networks/one-stage-detector.js';
 import { detection } from '../training/tasks/detection.js';
@@ -55,6 +56,7 @@ export async function detectorJob(data: string, threads: number): Promise<Traini
       return ap50;
     },
     served: withProbabilities,
+    trainable: withLogits,
     publish: (folder, model) => publishFiles(folder, model, CONFIG, classes),
   };
 }

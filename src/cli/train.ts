@@ -15,12 +15,14 @@ import {
 import { rangedValues } from '../quantization/layer-ending.js';
 import { fullPrecisionModel } from '../quantization/publish.js';
 import { isQuantized, quantizerInputs, requantize } from '../quantization/requantize.js';
-import { type Checkpoint, readCheckpoint } from '../training/checkpoint.js';
+import type { Checkpoint } from '../training/checkpoint.js';
 import type { Images } from '../training/images.js';
 import { RunFolder } from '../training/run-folder.js';
+import { checkTrainable } from '../training/trainable.js';
 import { type TrainerOptions, type TrainingSettings, train } from '../training/trainer.js';
 import { nonNegative, positiveInteger, share } from './options.js';
 import { createProgress, type Progress } from './progress.js';
+import { readTrainedNetwork } from './trained-network.js';
 import {
   CLASSIFIERS,
   DETECTORS,
@@ -65,7 +67,7 @@ export const command = new Command('train')
       `network to train from scratch: ${CLASSIFIERS[0]} or ${DETECTORS[0]}, by the data`,
     ).choices([...CLASSIFIERS, ...DETECTORS]),
   )
-  .option('--from <checkpoint>', 'start from the parameters of an earlier run')
+  .option('--from <network>', 'start from a checkpoint or a servable full-precision model')
   .option(
     '--bits <wXaY>',
     'quantize the network of --from to 2, 3 or 4 bits, e.g. w2a2; one that is quantized, to fewer',
@@ -73,7 +75,7 @@ export const command = new Command('train')
   .option('--no-companding', 'leave the levels of quantizers uniform')
   .option('--no-weight-normalization', 'quantize weights as they are instead of normalized')
   .option('--chain-gradient', "the input's gradient goes through the compander", false)
-  .option('--teacher <checkpoint>', 'full-precision network whose outputs are learned as well')
+  .option('--teacher <network>', 'checkpoint or servable model whose outputs are learned as well')
   .option('--distillation <share>', "weight of the teacher's outputs, 0 to 1", share, 0.5)
   .option('--epochs <n>', 'passes over the training images (20; detection 80)', positiveInteger)
   .option('--batch <n>', 'images a step (128; detection 8)', positiveInteger)
@@ -101,9 +103,8 @@ async function run(options: Options): Promise<void> {
   const { run, resumed } = await openRun(options);
   const job = await trainingJob(options.data, options.network, options.threads);
   const start = resumed ?? (await initial(options, job));
-  checkClasses('--data', job.classes, start);
-  const teacher = options.teacher ? await readCheckpoint(options.teacher) : undefined;
-  if (teacher) checkClasses('--teacher', teacher.classes, start);
+  checkClasses('the run', start.classes, job);
+  const teacher = options.teacher && (await trained('--teacher', options.teacher, job));
 
   const settings = JSON.parse(start.settings) as TrainingSettings;
   const steps = Math.floor(job.task.count / settings.batch) * settings.epochs;
@@ -135,11 +136,20 @@ async function openRun({
   return { run, resumed: checkpoint };
 }
 
-function checkClasses(option: string, classes: readonly string[], start: Checkpoint): void {
-  if (classes.join() === start.classes.join()) return;
+/** A network that an option names. */
+async function trained(option: string, path: string, job: TrainingJob): Promise<Graph> {
+  const { graph, classes } = await readTrainedNetwork(path);
+  const network = job.trainable(graph);
+  checkClasses(option, classes, job);
+  checkTrainable(`network of ${option}`, network, job.task);
+  return network;
+}
+
+function checkClasses(what: string, classes: readonly string[], job: TrainingJob): void {
+  if (classes.join() === job.classes.join()) return;
   throw new LcqError(
     'INVALID_ARGUMENT',
-    `${option} has the classes ${classes}; the checkpoint has ${start.classes}`,
+    `${what} has the classes ${classes}; --data has ${job.classes}`,
   );
 }
 
@@ -202,7 +212,7 @@ function settingsOf(options: Options, defaults: ScheduleDefaults): TrainingSetti
 
 async function initial(options: Options, job: TrainingJob): Promise<Checkpoint> {
   const graph = options.from
-    ? (await readCheckpoint(options.from)).graph
+    ? await trained('--from', options.from, job)
     : job.network(options.seed);
   return {
     graph: options.bits ? await quantized(graph, options.bits, job.images, options) : graph,

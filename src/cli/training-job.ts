@@ -32,8 +32,9 @@ export interface TrainingJob {
   network(seed: number): Graph;
   /** The figure of a forward graph on files that are not trained on, 0 to 1. */
   evaluate(graph: Graph): Promise<number>;
-  /** A trained graph as it is served. */
+  /** A trained graph as it is served, and a served one as it is trained; a trained one stays. */
   served(graph: Graph): Graph;
+  trainable(graph: Graph): Graph;
   publish(folder: string, model: Model): Promise<void>;
 }
 

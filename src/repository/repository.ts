@@ -151,7 +151,8 @@ function parseConfig(path: string, text: string): ModelConfig {
   throw new LcqError('INVALID_ARGUMENT', `${path}: ${field}${issue.message}`);
 }
 
-function parseLabels(text: string): string[] {
+/** One label a line, by class index. */
+export function parseLabels(text: string): string[] {
   return text
     .trimEnd()
     .split(/\r?\n/)

@@ -49,7 +49,16 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const bytes = await readFile(path).catch((cause) => {
     throw new LcqError('NOT_FOUND', `checkpoint '${path}' cannot be read`, { cause });
   });
-  const { graph, metadata } = decodeModel(bytes);
+  return checkpointOf(path, decodeModel(bytes));
+}
+
+/** Whether `writeCheckpoint` wrote a model. */
+export function isCheckpoint({ metadata }: Model): boolean {
+  return 'lcq.step' in metadata;
+}
+
+/** @throws LcqError INVALID_ARGUMENT naming the file that the model was read from */
+export function checkpointOf(path: string, { graph, metadata }: Model): Checkpoint {
   const { 'lcq.step': step, 'lcq.classes': classes, 'lcq.settings': settings } = metadata;
   if (!step || !classes || !settings) {
     throw new LcqError('INVALID_ARGUMENT', `'${path}' is not a checkpoint of lcq train`);

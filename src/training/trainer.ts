@@ -5,6 +5,7 @@ import { ForwardExecutor, StepExecutor } from './executor.js';
 import { Random } from './random.js';
 import { buildForwardGraph, buildStepGraph, type OptimizerSettings } from './step-graph.js';
 import type { Task } from './tasks/task.js';
+import { checkTrainable } from './trainable.js';
 
 export interface TrainingSettings {
   readonly epochs: number;
@@ -34,7 +35,7 @@ export interface StepReport {
 export interface TrainerOptions {
   readonly threads: number;
   /** A full-precision forward graph of the same task. */
-  readonly teacher?: Checkpoint;
+  readonly teacher?: Graph;
   /** Called after each step; may ask for a checkpoint with `snapshot`, and stops the run by returning false. */
   readonly onStep: (report: StepReport, snapshot: () => Checkpoint) => Promise<boolean>;
 }
@@ -50,8 +51,8 @@ export function rateAt(step: number, perEpoch: number, s: TrainingSettings): num
 /**
  * Trains from a checkpoint to the end of the schedule. Order and augmentation of step n depend on the seed and n alone,
  * so a run that was stopped and resumed equals one that was not.
- * @throws LcqError INTERNAL if the loss stops being finite, INVALID_ARGUMENT for fewer images than one batch or a network
- * of another task
+ * @throws LcqError INTERNAL if the loss stops being finite, INVALID_ARGUMENT for fewer images than one batch, and as
+ * checkTrainable does
  */
 export async function train(
   start: Checkpoint,
@@ -66,13 +67,13 @@ export async function train(
     const message = `${task.count} training images are fewer than one batch of ${batch}`;
     throw new LcqError('INVALID_ARGUMENT', message);
   }
-  checkOutput('network', start.graph, task);
-  if (options.teacher) checkOutput('teacher', options.teacher.graph, task);
+  checkTrainable('network', start.graph, task);
+  if (options.teacher) checkTrainable('teacher', options.teacher, task);
   const graph = buildStepGraph(start.graph, batch, task, settings.optimizer);
   const executor = await StepExecutor.create(graph, stateOf(start), options.threads);
   const shape = [batch, ...task.imageSize, 3];
   const teacher = options.teacher
-    ? await ForwardExecutor.create(buildForwardGraph(options.teacher.graph, shape), options.threads)
+    ? await ForwardExecutor.create(buildForwardGraph(options.teacher, shape), options.threads)
     : undefined;
   let step = start.step;
   let order: Uint32Array = new Uint32Array();
@@ -116,11 +117,4 @@ export async function train(
     await executor.release();
     await teacher?.release();
   }
-}
-
-function checkOutput(what: string, { outputs }: Graph, { outputShape }: Task): void {
-  const shape = outputs[0].type.shape.slice(1);
-  if (shape.join() === outputShape.join()) return;
-  const message = `the ${what} makes [${shape}] of an image, where the data asks for [${outputShape}]`;
-  throw new LcqError('INVALID_ARGUMENT', message);
 }

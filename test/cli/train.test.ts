@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -88,6 +88,42 @@ describe('lcq train', () => {
     assert.equal(await readFile(join(published, 'labels.txt'), 'utf8'), 'bright\ndark\n');
     const config = JSON.parse(await readFile(join(published, 'config.json'), 'utf8'));
     assert.equal(config.task, 'classification');
+  });
+
+  test('a servable model is a start and a teacher, by its folder or its file', async () => {
+    const served = join(folder, 'models', 'full');
+    const scratch = ['--epochs', '1', '--warmup', '0', '--rate', '0.01'];
+    const first = await finish(
+      lcq(...small(), ...scratch, '--out', join(folder, 'served'), '--publish', served),
+    );
+    assert.equal(first.status, 0, first.output);
+    const low = ['--bits', 'w3a3', '--from', served, '--publish', join(folder, 'models', 'low')];
+    const teacher = ['--teacher', join(served, '1', 'model.onnx')];
+    const second = await finish(
+      lcq(...small(), ...scratch, ...low, ...teacher, '--out', join(folder, 'from-served')),
+    );
+    assert.equal(second.status, 0, second.output);
+
+    const refused = async (option: string, path: string) => {
+      const out = join(folder, 'refused');
+      const { status, output } = await finish(lcq(...small(), '--out', out, option, path));
+      assert.equal(status, 1);
+      return output.trim().split('\n').at(-1);
+    };
+    assert.match(
+      (await refused('--from', join(folder, 'models', 'low'))) as string,
+      /UNSUPPORTED: the network of --from cannot be trained: node '.*': op lcq:\w+ has no gradient rule/,
+    );
+    await writeFile(join(served, 'labels.txt'), 'day\nnight\n');
+    assert.match(
+      (await refused('--from', served)) as string,
+      /INVALID_ARGUMENT: --from has the classes day,night; --data has bright,dark/,
+    );
+    await rm(join(served, 'labels.txt'));
+    assert.match(
+      (await refused('--teacher', join(served, '1', 'model.onnx'))) as string,
+      /NOT_FOUND: '.*model\.onnx' is not a checkpoint of lcq train, and its classes are not in/,
+    );
   });
 
   for (const [name, args, message] of [

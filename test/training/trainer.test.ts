@@ -99,7 +99,7 @@ describe('training', () => {
     const trained = await train(low, task, settings, {
       threads: 1,
       onStep: always,
-      teacher: full,
+      teacher: full.graph,
     });
     assert.ok((await accuracyOf(trained.graph, stripes(50, 2), 16, 1)) > 0.9);
     for (const { name, role } of parametersOf(low.graph)) {

@@ -86,3 +86,15 @@ export function withProbabilities(graph: Graph): Graph {
     outputs,
   };
 }
+
+/** Undoes `withProbabilities`; a graph that it did not make stays as it is. */
+export function withLogits(graph: Graph): Graph {
+  const places = graph.nodes.find(({ name }) => name === 'boxes.places');
+  const [output] = graph.outputs;
+  if (!places || output.name !== 'boxes') return graph;
+  return {
+    ...graph,
+    nodes: graph.nodes.filter(({ name }) => name !== 'boxes' && !name.startsWith('boxes.')),
+    outputs: [{ ...output, name: places.inputs[0] }],
+  };
+}

@@ -89,7 +89,7 @@ describe('training of a detector', () => {
     };
     const low = start(insertQuantizers(full.graph, quantizers, clips));
     const schedule = { ...settings, epochs: 8, rate: 0.02 };
-    const options = { threads: 1, onStep: always, teacher: full };
+    const options = { threads: 1, onStep: always, teacher: full.graph };
     const trained = await train(low, task, schedule, options);
     const low50 = await precision(trained.graph, unseen);
     assert.ok(low50 > 0.7, `2 bits: ${low50}`);
@@ -102,10 +102,13 @@ describe('training of a detector', () => {
       code: 'INVALID_ARGUMENT',
       message: 'the network makes [2] of an image, where the data asks for [48,7]',
     });
-    await assert.rejects(train(start(), task, settings, { ...options, teacher: classifier }), {
-      code: 'INVALID_ARGUMENT',
-      message: 'the teacher makes [2] of an image, where the data asks for [48,7]',
-    });
+    await assert.rejects(
+      train(start(), task, settings, { ...options, teacher: classifier.graph }),
+      {
+        code: 'INVALID_ARGUMENT',
+        message: 'the teacher makes [2] of an image, where the data asks for [48,7]',
+      },
+    );
   });
 
   test('the same seed gives the same network, bit for bit', async () => {
