@@ -15,8 +15,8 @@ export function checkTrainable(
   graph: Graph,
   { imageSize, outputShape }: Pick<Task, 'imageSize' | 'outputShape'>,
 ): void {
-  checkInput(what, graph, imageSize);
   checkOutput(what, graph, outputShape);
+  checkInput(what, graph, imageSize);
   const parameters = parametersOf(graph);
   for (const { name } of parameters) {
     const dtype = graph.initializers.get(name)?.dtype;
