@@ -4,11 +4,7 @@ import { LcqError } from '../errors.js';
 import { decodePicture } from '../image/decode.js';
 import { pixelPacker } from '../image/normalize.js';
 import type { Activations } from '../quantization/post-training/network-runner.js';
-import {
-  type ClassificationConfig,
-  type ModelConfig,
-  pictureShape,
-} from '../repository/model-config.js';
+import { type ModelConfig, pictureShape } from '../repository/model-config.js';
 import { Random } from '../training/random.js';
 
 const IMAGE_FILE = /\.(jpe?g|png|webp)$/i;
@@ -23,7 +19,7 @@ export async function readCalibrationImages(
   folder: string,
   count: number,
   seed: number,
-  config: ClassificationConfig,
+  config: ModelConfig,
 ): Promise<Activations> {
   const files = await listImages(folder);
   if (files.length < count) {

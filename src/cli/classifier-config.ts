@@ -7,17 +7,26 @@ export interface Preprocessing {
   readonly scale: number;
   readonly mean: readonly number[];
   readonly std: readonly number[];
-  readonly resize: 'cover' | 'stretch';
+  readonly resize: 'cover' | 'stretch' | 'letterbox';
 }
+
+const DEFAULTS: Preprocessing = {
+  scale: 1 / 255,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+  resize: 'cover',
+};
 
 /**
  * How a pretrained classifier is served: float32 [N,3,H,W], or bytes [N,H,W,3] that it normalizes itself.
+ * @param preprocessing what differs from pixels of 0 to 1 of the middle of a picture
  * @throws LcqError UNSUPPORTED for other inputs, or outputs other than [N,classes]
  */
 export function classifierConfig(
   { graph }: Model,
-  { scale, mean, std, resize }: Preprocessing,
+  preprocessing: Partial<Preprocessing>,
 ): ClassificationConfig {
+  const { scale, mean, std, resize } = { ...DEFAULTS, ...preprocessing };
   const [input, ...others] = graph.inputs;
   const { dtype, shape } = input?.type ?? { dtype: undefined, shape: [] };
   const [layout, height, width, channels] =

@@ -9,7 +9,7 @@ const COMMANDS = {
   serve: 'Serve a model repository over gRPC and REST',
   health: 'Ask the server on this machine whether it is ready',
   train: 'Train a network, in fp32 or with LCQ',
-  quantize: 'Quantize a pretrained classifier with unlabelled images',
+  quantize: 'Quantize a pretrained classifier or detector with unlabelled images',
   evaluate: 'Measure the accuracy of models on labelled images: classes or boxes',
   bench: 'Time models and their nodes, against fp32 and int8',
   inspect: 'Print the layers, bits, bytes and levels of an LCQ model file',

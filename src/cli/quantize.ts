@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
@@ -11,6 +11,7 @@ import { exportModel } from '../quantization/export.js';
 import { DEFAULT_INTERVALS } from '../quantization/insert.js';
 import { rangedValues } from '../quantization/layer-ending.js';
 import { equalizeDepthwiseInputs } from '../quantization/post-training/equalize.js';
+import { joinOutputs, splitOutputs } from '../quantization/post-training/joined-outputs.js';
 import type { Activations } from '../quantization/post-training/network-runner.js';
 import { observeValues } from '../quantization/post-training/observe.js';
 import {
@@ -30,13 +31,13 @@ import {
 } from '../quantization/post-training/state-file.js';
 import { publishFiles } from '../quantization/publish.js';
 import { readCalibrationImages } from './calibration-images.js';
-import { classifierConfig, type Preprocessing } from './classifier-config.js';
+import { DETECTORS } from './detector-config.js';
+import { describePretrained, type PretrainedOptions } from './pretrained-model.js';
 import { createProgress } from './progress.js';
 
 const BATCH = 16;
 
-interface Options extends Preprocessing {
-  data: string;
+interface Options extends PretrainedOptions {
   out: string;
   bits: string;
   mixed?: number;
@@ -53,7 +54,6 @@ interface Options extends Preprocessing {
   seed: number;
   threads: number;
   resume: boolean;
-  labels?: string;
   baseline?: string;
 }
 
@@ -64,7 +64,7 @@ const three = (text: string): number[] => {
 };
 
 export const command = new Command('quantize')
-  .description('quantize a full-precision ONNX classifier with images alone, no labels')
+  .description('quantize a full-precision ONNX classifier or detector with images alone, no labels')
   .argument('<model>', 'an .onnx file that takes float32 [N,3,H,W] or uint8 [N,H,W,3]')
   .requiredOption(
     '--data <dir>',
@@ -96,13 +96,21 @@ export const command = new Command('quantize')
   .option('--threads <n>', 'threads of the runtime', Number, availableParallelism())
   .option('--resume', 'go on after the last finished block', false)
   .option('--labels <file>', 'class names, one a line')
-  .option('--mean <r,g,b>', 'of a float32 input: subtracted from (pixel * scale)', three, [0, 0, 0])
-  .option('--std <r,g,b>', 'divides what is left', three, [1, 1, 1])
-  .option('--scale <s>', 'multiplies pixels 0..255', Number, 1 / 255)
   .addOption(
-    new Option('--resize <how>', 'how pictures get the size of the input')
-      .choices(['cover', 'stretch'])
-      .default('cover'),
+    new Option('--detector <head>', 'the model is a detector with this head').choices(DETECTORS),
+  )
+  .option(
+    '--mean <a,b,c>',
+    'subtracted from (pixel * scale); a classifier: 0, a detector: its authors',
+    three,
+  )
+  .option('--std <a,b,c>', 'divides what is left; a classifier: 1', three)
+  .option('--scale <s>', 'multiplies pixels 0..255; a classifier: 1/255', Number)
+  .addOption(
+    new Option(
+      '--resize <how>',
+      'how pictures get the size: cover a classifier, letterbox a detector',
+    ).choices(['cover', 'stretch', 'letterbox']),
   )
   .option('--baseline <dir>', 'also publish the model as it was, to compare with')
   .action(run);
@@ -113,12 +121,12 @@ async function run(path: string, options: Options): Promise<void> {
     throw new LcqError('NOT_FOUND', `model '${path}' cannot be read`, { cause });
   });
   const model = decodeModel(bytes);
-  const config = classifierConfig(model, options);
-  const labels = options.labels ? await readLabels(options.labels) : await foldersOf(options.data);
+  const { config, labels } = await describePretrained(model, options);
   const { images: count, seed, data } = options;
   const images = await readCalibrationImages(data, count, seed, config);
+  const canonical = canonicalGraph(model);
   const graph = await equalizeDepthwiseInputs(
-    canonicalGraph(model),
+    joinOutputs(canonical),
     images,
     settings.reconstruction,
   );
@@ -130,7 +138,8 @@ async function run(path: string, options: Options): Promise<void> {
     : { network: await fitted(graph, images, settings, options.solve), blocks: [] };
   await writeState(statePath, start, fingerprint);
   printLayers(start.network.layers);
-  const quantized = await reconstruct(graph, start, images, settings, statePath, fingerprint);
+  const joined = await reconstruct(graph, start, images, settings, statePath, fingerprint);
+  const quantized = splitOutputs(joined, canonical);
   const ranges = await observeRanges(quantized, images, settings);
   const { height, width } = config.input;
   const exported = exportModel(quantized, [height, width], ranges);
@@ -179,12 +188,23 @@ function settingsOf(options: Options): PostTrainingSettings {
 function fingerprintOf(
   model: Uint8Array,
   { reconstruction: { threads: _, ...reconstruction }, ...settings }: PostTrainingSettings,
-  { data, images, solve, mean, std, scale, resize }: Options,
+  { data, images, solve, detector, mean, std, scale, resize }: Options,
 ): string {
   return createHash('sha256')
     .update(model)
     .update(
-      JSON.stringify({ settings, reconstruction, solve, data, images, mean, std, scale, resize }),
+      JSON.stringify({
+        settings,
+        reconstruction,
+        solve,
+        data,
+        images,
+        detector,
+        mean,
+        std,
+        scale,
+        resize,
+      }),
     )
     .digest('hex');
 }
@@ -194,20 +214,6 @@ function recorded(settings: PostTrainingSettings, { bits, images, solve }: Optio
   const { averageWeightBits, companding, perChannel, reconstruction } = settings;
   const { steps, seed } = reconstruction;
   return { bits, averageWeightBits, companding, perChannel, images, solve, steps, seed };
-}
-
-async function readLabels(path: string): Promise<string[]> {
-  const text = await readFile(path, 'utf8').catch((cause) => {
-    throw new LcqError('NOT_FOUND', `labels '${path}' cannot be read`, { cause });
-  });
-  return text.trimEnd().split(/\r?\n/);
-}
-
-/** The class folders of the images, if they are in such. */
-async function foldersOf(data: string): Promise<string[] | undefined> {
-  const entries = await readdir(data, { withFileTypes: true });
-  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  return folders.length > 1 ? folders.sort() : undefined;
 }
 
 async function fitted(

@@ -4,7 +4,9 @@ import { LcqError } from '../errors.js';
 import type { Graph } from '../onnx/graph.js';
 import { decodeModel } from '../onnx/serde.js';
 import { verifyModel } from '../onnx/verifier.js';
+import type { ModelConfig } from '../repository/model-config.js';
 import { parseLabels } from '../repository/repository.js';
+import { byteImage } from '../training/byte-image.js';
 import { checkpointOf, isCheckpoint } from '../training/checkpoint.js';
 import { readModelFile } from './model-bytes.js';
 import { findModel } from './open-model.js';
@@ -26,14 +28,22 @@ export async function readTrainedNetwork(path: string): Promise<TrainedNetwork> 
     () => false,
   );
   if (isFolder) {
-    const { modelPath, labels } = await findModel(path);
+    const { modelPath, labels, config } = await findModel(path);
     if (labels.length === 0) throw new LcqError('INVALID_ARGUMENT', `'${path}' has no labels`);
-    return { graph: await readGraph(modelPath), classes: labels };
+    return { graph: ofBytes(await readGraph(modelPath), config), classes: labels };
   }
   const model = decodeModel(await readModelFile(path));
   verifyModel(model);
   if (isCheckpoint(model)) return checkpointOf(path, model);
   return { graph: model.graph, classes: await labelsBeside(path) };
+}
+
+/** A graph that takes the bytes of a picture, where its server normalizes them for it. */
+function ofBytes(graph: Graph, { input }: ModelConfig): Graph {
+  const [image] = graph.inputs;
+  const { normalization, channels, layout } = input;
+  if (image.type.dtype !== 'float32' || channels !== 'RGB' || layout !== 'NCHW') return graph;
+  return normalization ? byteImage(graph, normalization) : graph;
 }
 
 async function readGraph(path: string): Promise<Graph> {

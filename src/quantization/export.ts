@@ -122,6 +122,7 @@ class Exporter {
     else if (node.opType === 'GlobalAveragePool' && this.quantizedClassifier(node)) {
       this.classifier(node, this.quantizedClassifier(node) as Node);
     } else if (node.domain === TRAINING_DOMAIN) this.quantizeReals(node);
+    else if (node.opType === 'Resize') this.out.resize(node, this.shapes());
     else this.out.fullPrecision(node, this.source);
   }
 

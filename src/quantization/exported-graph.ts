@@ -1,6 +1,7 @@
 import { LCQ_DOMAIN } from '../onnx/domains.js';
 import { tensorOf } from '../onnx/elements.js';
 import type { Attribute, Graph, Node, TensorData } from '../onnx/graph.js';
+import { resizeFactors } from './resize-factors.js';
 import { unsupported } from './topology.js';
 
 /** TensorProto.DataType of float32 */
@@ -83,6 +84,19 @@ export class ExportedGraph {
     if (node.domain !== '') throw unsupported(node, 'it has no deployed form');
     this.nodes.push({ ...node, inputs });
     for (const output of node.outputs) this.defineReals(output);
+  }
+
+  /** A Resize by factors: one to given sizes would fix the batch. */
+  resize(
+    { name, inputs: [x], outputs: [y], attributes }: Node,
+    shapes: ReadonlyMap<string, readonly number[]>,
+  ): void {
+    const [from, to] = [x, y].map((value) => shapes.get(value) as readonly number[]);
+    const factors = tensorOf('float32', [from.length], resizeFactors(from, to));
+    const inputs = [this.reals(x), '', this.tensor(`${name}.factors`, factors)];
+    const { axes: _, ...rest } = attributes;
+    this.emit('Resize', name, inputs, [y], rest, '');
+    this.defineReals(y);
   }
 
   /** Makes sure that a graph output exists as reals under its own name. */

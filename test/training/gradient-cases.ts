@@ -84,6 +84,17 @@ export const gradientCases: readonly GradientCase[] = [
       [2, 3],
     ],
   },
+  {
+    op: 'Slice',
+    name: 'Slice, to the end and counted from it',
+    shapes: [[1, 2, 7, 5]],
+    lists: [
+      [1, 0],
+      [Number.MAX_SAFE_INTEGER, -1],
+      [2, 3],
+      [2, 1],
+    ],
+  },
   { op: 'Pad', shapes: [[1, 3, 2, 2]], lists: [[0, 2, 0, 1, 0, 1, 0, 0]] },
   { op: 'GlobalAveragePool', shapes: [[2, 3, 4, 5]] },
   {
@@ -283,6 +294,26 @@ export const gradientCases: readonly GradientCase[] = [
     shapes: [[2, 3, 3, 2]],
     reals: [[], [1, 1, 2, 3]],
     attributes: { mode: { string: 'nearest' } },
+  },
+  {
+    op: 'Resize',
+    name: 'Resize, bilinear',
+    shapes: [[2, 3, 3, 2]],
+    reals: [[], [1, 1, 2, 3]],
+    attributes: {
+      mode: { string: 'linear' },
+      coordinate_transformation_mode: { string: 'align_corners' },
+    },
+  },
+  {
+    op: 'Resize',
+    name: 'Resize, bilinear to a smaller size',
+    shapes: [[2, 3, 8, 6]],
+    reals: [[], [1, 1, 0.5, 0.5]],
+    attributes: {
+      mode: { string: 'linear' },
+      coordinate_transformation_mode: { string: 'pytorch_half_pixel' },
+    },
   },
   {
     op: 'BatchNormalization',

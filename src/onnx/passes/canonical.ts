@@ -5,6 +5,7 @@ import { clipBounds } from './clip-bounds.js';
 import { constantsToInitializers } from './constants-to-initializers.js';
 import { dropNoOps } from './drop-no-ops.js';
 import { foldBatchNormalization } from './fold-batch-normalization.js';
+import { freeBatch } from './free-batch.js';
 import { gemmForm } from './gemm-form.js';
 import type { Pass } from './pass.js';
 import { pooledConvolution } from './pooled-convolution.js';
@@ -20,6 +21,7 @@ const PASSES: readonly Pass[] = [
   pooledConvolution,
   gemmForm,
   slicedGemm,
+  freeBatch,
   dropNoOps,
 ];
 

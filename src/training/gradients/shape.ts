@@ -1,7 +1,7 @@
 import { LcqError } from '../../errors.js';
 import { intAttribute, intsAttribute } from '../../onnx/attributes.js';
 import type { Value } from '../../onnx/builder.js';
-import { elementCount, elementsOf } from '../../onnx/elements.js';
+import { elementCount } from '../../onnx/elements.js';
 import type { TensorData } from '../../onnx/graph.js';
 import type { Rule } from './rule.js';
 
@@ -38,7 +38,12 @@ export const slice: Rule = (context) => {
       `node '${node.name}' (Slice): only forward slices are trained`,
     );
   }
-  const y = b.slice(x, axes, starts, ends, steps);
+  // "To the end" is often written as the largest int64, which no number of JavaScript holds.
+  const bounded = ends.map((end, i) => {
+    const size = x.shape[axes[i]];
+    return end < 0 ? end + size : Math.min(end, size);
+  });
+  const y = b.slice(x, axes, starts, bounded, steps);
   return {
     output: y,
     pullback: (dy) => [
@@ -139,33 +144,5 @@ export const concat: Rule = ({ builder: b, node, inputs }) => {
     output: b.concat(inputs, axis),
     pullback: (dy) =>
       ends.map((end, i) => () => b.slice(dy, [axis], [end - inputs[i].shape[axis]], [end])),
-  };
-};
-
-/** Nearest-neighbour Resize of [N,C,H,W] by whole factors: each element is repeated, its gradient is their sum. */
-export const resize: Rule = (context) => {
-  const { builder: b, node, inputs } = context;
-  const [x] = inputs;
-  const [n, c, h, w] = x.shape;
-  const scales = node.inputs[2]
-    ? Array.from(elementsOf(context.constant(2), 'float32'))
-    : int64List(context.constant(3)).map((size, i) => size / x.shape[i]);
-  const { mode } = node.attributes;
-  const nearest = !mode || ('string' in mode && mode.string === 'nearest');
-  const whole = scales.length === 4 && scales.every((s) => Number.isInteger(s) && s >= 1);
-  if (!nearest || !whole || scales[0] !== 1 || scales[1] !== 1) {
-    throw new LcqError(
-      'UNSUPPORTED',
-      `node '${node.name}' (Resize): only nearest neighbours and whole factors are trained`,
-    );
-  }
-  const [, , rows, columns] = scales;
-  const blocks = b.expand(b.reshape(x, [n, c, h, 1, w, 1]), [n, c, h, rows, w, columns]);
-  return {
-    output: b.reshape(blocks, [n, c, h * rows, w * columns]),
-    pullback: (dy) => [
-      () => b.reduce('Sum', b.reshape(dy, [n, c, h, rows, w, columns]), [3, 5]),
-      ...inputs.slice(1).map(() => null),
-    ],
   };
 };

@@ -15,18 +15,9 @@ import { add, cast, div, exp, mul, sqrt, sub } from './elementwise.js';
 import { gemm, matmul } from './linear.js';
 import { averagePool, globalAveragePool, maxPool } from './pooling.js';
 import { quantize, uniformQuantize } from './quantize.js';
+import { resize } from './resize.js';
 import type { Rule } from './rule.js';
-import {
-  concat,
-  flatten,
-  pad,
-  reduceMean,
-  reduceSum,
-  reshape,
-  resize,
-  slice,
-  transpose,
-} from './shape.js';
+import { concat, flatten, pad, reduceMean, reduceSum, reshape, slice, transpose } from './shape.js';
 
 /** All gradients of the trainer, one row an op. Ops of another domain are written `domain:Op`. */
 export const GRADIENT_TABLE: Readonly<Record<string, Rule>> = {
