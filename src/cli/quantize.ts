@@ -145,9 +145,13 @@ async function run(path: string, options: Options): Promise<void> {
   const exported = exportModel(quantized, [height, width], ranges);
   exported.metadata['lcq.quantize'] = JSON.stringify(recorded(settings, options));
   printFullPrecision(graph, exported);
-  const published = { ...config, ...(labels && { labels: 'labels.txt' }) };
-  await publishFiles(options.out, exported, published, labels);
-  if (options.baseline) await publishFiles(options.baseline, model, published, labels);
+  // A graph that was exported for one image takes any number in its canonical form.
+  const served = await describePretrained({ ...model, graph: canonical }, options);
+  const labelled = labels && { labels: 'labels.txt' };
+  await publishFiles(options.out, exported, { ...served.config, ...labelled }, labels);
+  if (options.baseline) {
+    await publishFiles(options.baseline, model, { ...config, ...labelled }, labels);
+  }
   await removeState(statePath);
   console.error(`published: ${options.out}`);
 }
