@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { LcqError } from '../errors.js';
 import { decodePicture } from '../image/decode.js';
 import type { Size } from '../image/letterbox.js';
 import { pixelPacker } from '../image/normalize.js';
 import { pictureShape } from '../repository/model-config.js';
-import { type ModelDefinition, scanRepository } from '../repository/repository.js';
+import { type ModelDefinition, ModelRepository } from '../repository/repository.js';
 import { createLcqSession, type LcqSession } from '../runtime/lcq-session.js';
 import type { Tensor } from '../runtime/session.js';
 import { checkSession } from '../serving/load.js';
@@ -26,13 +25,11 @@ export interface OpenModel {
   runPictures(paths: readonly string[]): Promise<PictureRun>;
 }
 
-/** Finds the model of a folder REPOSITORY/NAME. Rejects with NOT_FOUND, or as the repository does. */
+/** The newest version of the model of a folder REPOSITORY/NAME. Rejects as `ModelRepository.read` does. */
 export async function findModel(folder: string): Promise<ModelDefinition> {
   const path = resolve(folder);
-  const definitions = await scanRepository(dirname(path));
-  const definition = definitions.find(({ name }) => name === basename(path));
-  if (definition) return definition;
-  throw new LcqError('NOT_FOUND', `there is no model in '${folder}'`);
+  const versions = await new ModelRepository(dirname(path)).read(basename(path));
+  return versions[versions.length - 1];
 }
 
 /** Opens a model; its session is the caller's to dispose of. */

@@ -79,19 +79,6 @@ export class ModelRepository {
   }
 }
 
-/**
- * The definitions of all models of a repository, by name and then by version, highest first.
- *
- * Throws as `ModelRepository.read` does; NOT_FOUND if there is no repository or no model in it.
- */
-export async function scanRepository(root: string): Promise<ModelDefinition[]> {
-  const repository = new ModelRepository(root);
-  const names = await repository.names();
-  if (names.length === 0) throw emptyRepository(root);
-  const definitions = await Promise.all(names.map((name) => repository.read(name)));
-  return definitions.flatMap((versions) => versions.reverse());
-}
-
 export const emptyRepository = (root: string) =>
   new LcqError('NOT_FOUND', `the model repository ${root} holds no model`);
 

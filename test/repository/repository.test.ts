@@ -4,7 +4,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { LcqError } from '../../src/errors.js';
-import { scanRepository } from '../../src/repository/repository.js';
+import { type ModelDefinition, ModelRepository } from '../../src/repository/repository.js';
+
+/** All models by name and then by version, highest first. */
+async function scan(root: string): Promise<ModelDefinition[]> {
+  const repository = new ModelRepository(root);
+  const names = await repository.names();
+  const models = await Promise.all(names.map((name) => repository.read(name)));
+  return models.flatMap((versions) => versions.reverse());
+}
 
 const CONFIG = {
   task: 'classification',
@@ -56,7 +64,7 @@ test('each model is read with its highest version, its labels and the defaults o
       '.hidden/config.json': 'skipped',
     },
     async (root) => {
-      const [other, tiny] = await scanRepository(root);
+      const [other, tiny] = await scan(root);
       assert.equal(other.name, 'other');
       assert.deepEqual(other.labels, []);
       assert.equal(tiny.version, '10');
@@ -71,34 +79,25 @@ test('a link inside the repository is followed, one that leaves it is refused', 
   const linked = { ...modelFiles('a', { ...CONFIG, labels: 'labels.txt' }) };
   await withFiles(
     { ...linked, 'a/classes': 'x', 'a/labels.txt': { link: 'classes' } },
-    async (root) => assert.deepEqual((await scanRepository(root))[0].labels, ['x']),
+    async (root) => assert.deepEqual((await scan(root))[0].labels, ['x']),
   );
   await withFiles({ ...linked, 'a/labels.txt': { link: '../../outside.txt' } }, async (root) =>
-    assert.rejects(
-      scanRepository(root),
-      refused('INVALID_ARGUMENT', /a\/labels\.txt is a link that leaves/),
-    ),
+    assert.rejects(scan(root), refused('INVALID_ARGUMENT', /a\/labels\.txt is a link that leaves/)),
   );
 });
 
 test('what is missing is NOT_FOUND by name', async () => {
   const { 'a/1/model.onnx': _, ...noVersion } = modelFiles('a');
   const cases: [Files, RegExp][] = [
-    [{}, /holds no model/],
     [{ 'a/1/model.onnx': 'model' }, /^a\/config\.json is missing/],
     [noVersion, /model 'a' has no version folder/],
     [{ ...noVersion, 'a/1/other.onnx': '' }, /^a\/1\/model\.onnx is missing/],
     [modelFiles('a', { ...CONFIG, labels: 'labels.txt' }), /^a\/labels\.txt is missing/],
   ];
   for (const [files, message] of cases) {
-    await withFiles(files, (root) =>
-      assert.rejects(scanRepository(root), refused('NOT_FOUND', message)),
-    );
+    await withFiles(files, (root) => assert.rejects(scan(root), refused('NOT_FOUND', message)));
   }
-  await assert.rejects(
-    scanRepository('/nonexistent/models'),
-    refused('NOT_FOUND', /cannot be read/),
-  );
+  await assert.rejects(scan('/nonexistent/models'), refused('NOT_FOUND', /cannot be read/));
 });
 
 test('a wrong config is refused by file and field', async () => {
@@ -125,16 +124,13 @@ test('a wrong config is refused by file and field', async () => {
   ];
   for (const [config, message] of cases) {
     await withFiles(modelFiles('a', config), (root) =>
-      assert.rejects(scanRepository(root), refused('INVALID_ARGUMENT', message)),
+      assert.rejects(scan(root), refused('INVALID_ARGUMENT', message)),
     );
   }
   await withFiles({ ...modelFiles('a'), 'a/config.json': '{' }, (root) =>
-    assert.rejects(
-      scanRepository(root),
-      refused('INVALID_ARGUMENT', /^a\/config\.json is not JSON/),
-    ),
+    assert.rejects(scan(root), refused('INVALID_ARGUMENT', /^a\/config\.json is not JSON/)),
   );
   await withFiles(modelFiles('two words'), (root) =>
-    assert.rejects(scanRepository(root), refused('INVALID_ARGUMENT', /model folder "two words"/)),
+    assert.rejects(scan(root), refused('INVALID_ARGUMENT', /model folder "two words"/)),
   );
 });
