@@ -3,6 +3,7 @@ import { LcqError } from '../errors.js';
 import { readCocoDataset } from '../evaluation/coco-annotations.js';
 import type { Model } from '../onnx/graph.js';
 import type { ModelConfig } from '../repository/model-config.js';
+import { parseLabels } from '../repository/repository.js';
 import { classifierConfig, type Preprocessing } from './classifier-config.js';
 import { type Detector, detectorConfig } from './detector-config.js';
 
@@ -50,7 +51,7 @@ async function readLabels(path: string): Promise<string[]> {
   const text = await readFile(path, 'utf8').catch((cause) => {
     throw new LcqError('NOT_FOUND', `labels '${path}' cannot be read`, { cause });
   });
-  return text.trimEnd().split(/\r?\n/);
+  return parseLabels(text);
 }
 
 /** The class folders of the images, if they are in such. */

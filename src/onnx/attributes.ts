@@ -27,6 +27,13 @@ export function floatAttribute(node: Node, name: string, fallback?: number): num
   throw wrong(node, name, 'a float');
 }
 
+export function stringAttribute(node: Node, name: string, fallback?: string): string {
+  const value = find(node, name);
+  if (value && 'string' in value) return value.string;
+  if (!value && fallback !== undefined) return fallback;
+  throw wrong(node, name, 'a string');
+}
+
 export function intsAttribute(
   node: Node,
   name: string,

@@ -62,6 +62,8 @@ class Exporter {
   private readonly replaced = new Set<Node>();
   /** Values that depend on initializers alone: weights on their way through their quantizers. */
   private readonly constants: Set<string>;
+  /** Inferred when they are first asked for. */
+  private shapesOfOne: ReadonlyMap<string, readonly number[]> | undefined;
 
   constructor(
     source: Graph,
@@ -285,7 +287,13 @@ class Exporter {
     this.replaced.add(this.topology.producer(features) as Node).add(gemm);
   }
 
-  private shapes(): Map<string, readonly number[]> {
+  /** Shapes of the values of the source graph, for one image. */
+  private shapes(): ReadonlyMap<string, readonly number[]> {
+    this.shapesOfOne ??= this.inferShapes();
+    return this.shapesOfOne;
+  }
+
+  private inferShapes(): Map<string, readonly number[]> {
     const b = new GraphBuilder('shapes');
     const [image] = this.source.inputs;
     const value = b.input(image.name, [1, ...this.imageShape], image.type.dtype);

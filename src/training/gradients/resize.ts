@@ -1,5 +1,5 @@
 import { LcqError } from '../../errors.js';
-import { intsAttribute } from '../../onnx/attributes.js';
+import { intAttribute, intsAttribute, stringAttribute } from '../../onnx/attributes.js';
 import type { GraphBuilder, Value } from '../../onnx/builder.js';
 import { elementsOf } from '../../onnx/elements.js';
 import type { Node } from '../../onnx/graph.js';
@@ -18,7 +18,7 @@ export const resize: Rule = (context) => {
     const { output, back } = repeat(context.builder, inputs[0], [rows, columns]);
     return { output, pullback: (dy) => [() => back(dy), ...rest] };
   }
-  if (known && mode === 'linear' && stringAttribute(node, 'antialias', '0') === '0') {
+  if (known && mode === 'linear' && intAttribute(node, 'antialias', 0) === 0) {
     const { output, back } = interpolate(context.builder, node, inputs[0], [rows, columns]);
     return { output, pullback: (dy) => [() => back(dy), ...rest] };
   }
@@ -100,13 +100,6 @@ function interpolation(size: number, resized: number, factor: number, source: Co
     matrix[i * size + high] += at - low;
   }
   return matrix;
-}
-
-function stringAttribute(node: Node, name: string, fallback: string): string {
-  const attribute = node.attributes[name];
-  if (!attribute) return fallback;
-  if ('string' in attribute) return attribute.string;
-  return 'int' in attribute ? String(attribute.int) : fallback;
 }
 
 function unsupported(node: Node, why: string): LcqError {
